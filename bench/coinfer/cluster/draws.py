@@ -1,0 +1,34 @@
+"""Keyed random draws: a hash of what the draw is for, never a shared stream.
+
+One more device, or another order of events, must not change anybody else's luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def uniform(*key: object) -> float:
+    """Uniform draw from [0, 1) that depends on `key` alone.
+
+    Examples
+    --------
+    >>> uniform(0, "jitter", "d1", 7) == uniform(0, "jitter", "d1", 7)
+    True
+    """
+    digest = blake2b("\x1f".join(map(str, key)).encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "little") >> 11) * 2.0**-53
+
+
+def choice(options: Sequence[T], *key: object) -> T:
+    """One of `options`, each as likely, that depends on `key` alone."""
+    return options[int(uniform(*key) * len(options))]
+
+
+def seed32(*key: object) -> int:
+    """Seed for a library's own generator (shuffles, k-means), from `key` alone."""
+    return int(uniform(*key) * 2**32)
