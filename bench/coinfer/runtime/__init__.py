@@ -1,0 +1,1 @@
+"""Device, source and hub reactors, and the drivers that give them time."""
