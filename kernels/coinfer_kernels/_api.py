@@ -1,0 +1,58 @@
+"""The module-level functions: those of the selected back end, without a wrapper in between."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from . import _frame
+from .backend import NAMES, load, selected
+from .backend.select import reason_against
+
+_backend, _reason = selected()
+
+encode = _backend.encode
+decode = _backend.decode
+peek = _frame.peek
+encoded_size = _frame.encoded_size
+exit_scores = _backend.exit_scores
+should_exit = _backend.should_exit
+feature_change = _backend.feature_change
+
+
+def info() -> dict[str, Any]:
+    """Tell which back end and instruction set are in use, and why.
+
+    Returns
+    -------
+    dict
+        ``backend`` and ``reason``; ``isa``, ``isa_available`` and ``isa_reason`` (None, empty and
+        None unless the back end is native); ``backends`` (each back end: ``"available"`` or why it is
+        not); ``forced`` (the environment variables that were set); ``encodings``,
+        ``wire_version`` and ``versions``.
+
+    Examples
+    --------
+    >>> info()["wire_version"], info()["backends"]["reference"]
+    (1, 'available')
+    """
+    versions = {"numpy": np.__version__}
+    backends = {}
+    for name in NAMES:
+        against = reason_against(name)
+        backends[name] = against or "available"
+        if against is None:
+            versions.update(load(name).versions())
+    forced = {name: os.environ.get(name) for name in ("COINFER_KERNELS", "COINFER_ISA")}
+    return {
+        "backend": _backend.name,
+        "reason": _reason,
+        **_backend.instruction_set()._asdict(),
+        "backends": backends,
+        "forced": {name: value for name, value in forced.items() if value},
+        "encodings": list(_frame.ENCODINGS),
+        "wire_version": _frame.VERSION,
+        "versions": versions,
+    }
