@@ -1,0 +1,42 @@
+"""Models: specifications, modules built from references, their cost, and their stages."""
+
+from coinfer.models.build import build
+from coinfer.models.classifier import Classifier
+from coinfer.models.cost import Cost, cost_of, measure
+from coinfer.models.own import own_stage, state_tensors
+from coinfer.models.specs import (
+    BackboneSpec,
+    JointSpec,
+    Partition,
+    StudentSpec,
+    TeacherSpec,
+    builtins,
+    canonical_sha256,
+)
+from coinfer.models.stages import head_stage, stage, student_stages, teacher_ref, teacher_stage
+from coinfer.models.student import JointModel, JointOutput, Student
+
+__all__ = [
+    "BackboneSpec",
+    "Classifier",
+    "Cost",
+    "JointModel",
+    "JointOutput",
+    "JointSpec",
+    "Partition",
+    "Student",
+    "StudentSpec",
+    "TeacherSpec",
+    "build",
+    "builtins",
+    "canonical_sha256",
+    "cost_of",
+    "head_stage",
+    "measure",
+    "own_stage",
+    "stage",
+    "state_tensors",
+    "student_stages",
+    "teacher_ref",
+    "teacher_stage",
+]
