@@ -1,0 +1,23 @@
+"""The suite file, and the cells that its axes span."""
+
+from coinfer.suite.cells import Cell, MethodChoice, expand, resolve
+from coinfer.suite.load import load_suite, shipped_suites
+from coinfer.suite.overrides import parse_override
+from coinfer.suite.schema import AXES, SEED_AXES, Axes, Defaults, Finding, Findings, Suite
+
+__all__ = [
+    "AXES",
+    "SEED_AXES",
+    "Axes",
+    "Cell",
+    "Defaults",
+    "Finding",
+    "Findings",
+    "MethodChoice",
+    "Suite",
+    "expand",
+    "load_suite",
+    "parse_override",
+    "resolve",
+    "shipped_suites",
+]

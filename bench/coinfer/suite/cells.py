@@ -1,0 +1,229 @@
+"""From axes to cells: every combination, in an order that is fair in time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from coinfer.cluster import CLUSTERS, FAULTS, Cluster, FaultList, Workload
+from coinfer.cluster import expand as expand_faults
+from coinfer.errors import ClusterError, SuiteError
+from coinfer.suite.load import check_values
+from coinfer.suite.schema import AXES, SEED_AXES, Suite, Value
+from coinfer.suite.typed import hint, typed
+
+T = TypeVar("T")
+
+# Seeds and repeats vary slowest and methods fastest: what drifts while a run goes on (clock,
+# temperature, load) then meets every method alike.
+_ORDER: Final = (
+    *reversed(SEED_AXES),
+    *(axis for axis in reversed(AXES) if axis not in (*SEED_AXES, "method")),
+    "method",
+)
+
+
+class MethodChoice(msgspec.Struct, frozen=True):
+    """A method as one cell uses it.
+
+    Attributes
+    ----------
+    variant : str
+        Name in the suite.
+    base : str
+        Name in the registry of methods.
+    parameters : dict of str to JSON value
+        All parameters of the method, defaults filled in.
+    """
+
+    variant: str
+    base: str
+    parameters: dict[str, Any]
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One point of the matrix, with all that is needed to run it.
+
+    Attributes
+    ----------
+    key : str
+        The coordinates as text; the same in every run, so that it joins two runs.
+    coordinates : dict of str to value
+        Every axis, in the order of `AXES`.
+    """
+
+    key: str
+    coordinates: dict[str, Value]
+    method: MethodChoice
+    cluster_name: str
+    cluster: Cluster
+    faults_name: str
+    faults: FaultList
+    workload: Workload
+    dataset: str
+    encoding: str
+    kernels: str
+    mode: str
+    deadline_ms: float
+    train_seed: int
+    run_seed: int
+    repeat: int
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of the result: short, and the same for the same key."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:16]
+
+
+def resolve(suite: Suite, overrides: Mapping[str, Sequence[Value]] | None = None) -> Suite:
+    """Make a suite stand alone: every axis explicit, every preset that is used written out.
+
+    Parameters
+    ----------
+    suite : Suite
+    overrides : mapping of axis to values, optional
+        Replace the axes of the suite.
+
+    Raises
+    ------
+    SuiteError
+        If an axis is unknown or empty, or a cluster or fault list is unknown.
+    """
+    chosen = {axis: getattr(suite.axes, axis) for axis in AXES}
+    for axis in AXES:
+        if chosen[axis] is None:
+            chosen[axis] = (getattr(suite.defaults, axis),)
+    if overrides:
+        given = typed({k: list(v) for k, v in overrides.items()}, type(suite.axes), "command line")
+        chosen |= {axis: getattr(given, axis) for axis in overrides}
+    axes = type(suite.axes)(**chosen)
+    resolved = msgspec.structs.replace(suite, axes=axes)
+    check_values(resolved, "command line" if overrides else suite.origin)
+    said = dict.fromkeys(overrides or (), "command line")
+    clusters = _named(resolved, "cluster", suite.cluster, CLUSTERS, said)
+    faults = _named(resolved, "faults", suite.faults, FAULTS, said)
+    variants = {name: table for name, table in suite.method.items() if name in chosen["method"]}
+    return msgspec.structs.replace(resolved, cluster=clusters, faults=faults, method=variants)
+
+
+def expand(
+    suite: Suite,
+    methods: Mapping[str, type[msgspec.Struct]],
+    overrides: Mapping[str, Sequence[Value]] | None = None,
+) -> tuple[Cell, ...]:
+    """All cells of a suite, interleaved so that methods alternate in time.
+
+    Parameters
+    ----------
+    suite : Suite
+    methods : mapping of str to type
+        Registered methods, each with the type of its parameters.
+    overrides : mapping of axis to values, optional
+
+    Raises
+    ------
+    SuiteError
+        With the path of the value that is wrong and what is allowed instead.
+    """
+    suite = resolve(suite, overrides)
+    asked_by = "command line" if overrides and "method" in overrides else suite.origin
+    choices = {name: _choice(suite, name, methods, asked_by) for name in suite.axes.method or ()}
+    for cluster_name, faults_name in product(suite.cluster, suite.faults):
+        _check_faults(suite, cluster_name, faults_name)
+    cells = []
+    for values in product(*(getattr(suite.axes, axis) for axis in _ORDER)):
+        at = dict(zip(_ORDER, values, strict=True))
+        coordinates: dict[str, Value] = {axis: at[axis] for axis in AXES}
+        cells.append(
+            Cell(
+                key=cell_key(coordinates),
+                coordinates=coordinates,
+                method=choices[at["method"]],
+                cluster_name=at["cluster"],
+                cluster=suite.cluster[at["cluster"]],
+                faults_name=at["faults"],
+                faults=suite.faults[at["faults"]],
+                workload=suite.defaults.workload,
+                **{axis: at[axis] for axis in AXES if axis not in ("method", "cluster", "faults")},
+            )
+        )
+    return tuple(cells)
+
+
+def cell_key(coordinates: Mapping[str, Value]) -> str:
+    """Coordinates as text.
+
+    Examples
+    --------
+    >>> cell_key({"method": "nonn", "deadline_ms": 400.0})
+    'method=nonn,deadline_ms=400'
+    """
+    return ",".join(
+        f"{axis}={value:g}" if isinstance(value, float) else f"{axis}={value}"
+        for axis, value in coordinates.items()
+    )
+
+
+def _named(
+    suite: Suite,
+    axis: str,
+    own: Mapping[str, T],
+    presets: Mapping[str, T],
+    said: Mapping[str, str],
+) -> dict[str, T]:
+    known = {**presets, **own}
+    for number, name in enumerate(getattr(suite.axes, axis)):
+        if name not in known:
+            origin = said.get(axis, suite.origin)
+            raise SuiteError(
+                f"{origin}: $.axes.{axis}[{number}]: {name!r} is neither a table "
+                f"[{axis}.{name}] of the file nor a preset; {hint(name, sorted(known))}"
+            )
+    return {name: known[name] for name in getattr(suite.axes, axis)}
+
+
+def _choice(
+    suite: Suite, name: str, methods: Mapping[str, type[msgspec.Struct]], asked_by: str
+) -> MethodChoice:
+    table = suite.method.get(name)
+    if table is None:
+        base, given = name, {}
+        place = f"{asked_by}: $.axes.method[{(suite.axes.method or ()).index(name)}]"
+        known = sorted({*methods, *suite.method})
+    else:
+        given = dict(table)
+        base = given.pop("base", None)
+        place = f"{suite.origin}: $.method.{name}.base"
+        known = sorted(methods)
+        if base is None:
+            raise SuiteError(
+                f"{place}: missing; name the method that it is a variant of: {', '.join(known)}"
+            )
+    if base not in methods:
+        raise SuiteError(f"{place}: {base!r} is no method; {hint(str(base), known)}")
+    parameters = typed(given, methods[base], suite.origin, f"$.method.{name}")
+    return MethodChoice(name, base, msgspec.to_builtins(parameters))
+
+
+def _check_faults(suite: Suite, cluster_name: str, faults_name: str) -> None:
+    """Refuse faults that could never land: a run without its fault looks like a pass."""
+    faults = suite.faults[faults_name]
+    devices = tuple(d.name for d in suite.cluster[cluster_name].devices)
+    try:
+        expand_faults(faults, devices, seed=0)
+    except ClusterError as error:
+        raise SuiteError(
+            f"{suite.origin}: $.faults.{faults_name} on cluster {cluster_name!r}: {error}"
+        ) from None
+    requests = suite.defaults.workload.requests
+    for number, event in enumerate(faults.events):
+        if event.on_request is not None and not 0 <= event.on_request < requests:
+            raise SuiteError(
+                f"{suite.origin}: $.faults.{faults_name}.events[{number}].on_request: "
+                f"{event.on_request} never comes; allowed: 0 to {requests - 1} "
+                f"(workload.requests = {requests})"
+            )

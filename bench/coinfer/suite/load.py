@@ -1,0 +1,154 @@
+"""Suites from files, and those that come with the package."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from coinfer.cluster import Cluster, FaultList, Workload
+from coinfer.errors import SuiteError
+from coinfer.suite.schema import AXES, SCHEMA, Document, Finding, Suite
+from coinfer.suite.typed import hint, typed
+
+
+def shipped_suites() -> tuple[str, ...]:
+    """Names of the suites that come with the package."""
+    folder = resources.files("coinfer.suite") / "suites"
+    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def load_suite(name_or_path: str | Path) -> Suite:
+    """Read and check a suite.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of a shipped suite, or a TOML file.
+
+    Raises
+    ------
+    SuiteError
+        If there is no such suite, or its file is malformed: one line with the file, the path
+        inside it and what is allowed.
+    """
+    name = str(name_or_path)
+    if name in shipped_suites():
+        text = (resources.files("coinfer.suite") / "suites" / f"{name}.toml").read_text("utf-8")
+        return read_suite(text, f"{name}.toml")
+    path = Path(name_or_path)
+    try:
+        return read_suite(path.read_text("utf-8"), name)
+    except FileNotFoundError:
+        raise SuiteError(
+            f"{name}: no such file, and no suite of that name comes with coinfer; "
+            f"{hint(name, shipped_suites())}"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"{name}: not UTF-8 text ({error.reason}); a suite is TOML") from None
+    except OSError as error:
+        raise SuiteError(f"{name}: cannot be read: {error.strerror}") from None
+
+
+def read_suite(text: str, origin: str) -> Suite:
+    """Suite from the text of a TOML file; `origin` names it in messages."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteError(f"{origin}: not valid TOML: {error}") from None
+    _check_version(raw, origin)
+    _check_tables(raw, origin)
+    document = typed(raw, Document, origin)
+    suite = Suite(**msgspec.structs.asdict(document), origin=origin)
+    _check_axes(suite)
+    if suite.report.headline is not None:
+        _check_finding(suite, suite.report.headline, "$.report.headline")
+    for number, finding in enumerate(suite.report.also):
+        _check_finding(suite, finding, f"$.report.also[{number}]")
+    return suite
+
+
+def _check_version(raw: dict[str, Any], origin: str) -> None:
+    """Say that a file is too new before its new keys are called unknown."""
+    schema = raw.get("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise SuiteError(
+            f"{origin}: $.schema: {schema!r} is not known to this coinfer; allowed: {SCHEMA}"
+        )
+
+
+def _check_tables(raw: dict[str, Any], origin: str) -> None:
+    """Convert the named tables one by one, so that a message has their names in its path."""
+    kinds: tuple[tuple[str, type], ...] = (("cluster", Cluster), ("faults", FaultList))
+    for table, kind in kinds:
+        entries = raw.get(table, {})
+        for name, entry in typed(entries, dict[str, Any], origin, f"$.{table}").items():
+            typed(entry, kind, origin, f"$.{table}.{name}")
+    defaults = typed(raw.get("defaults", {}), dict[str, Any], origin, "$.defaults")
+    typed(defaults.get("workload", {}), Workload, origin, "$.defaults.workload")
+
+
+def _check_axes(suite: Suite) -> None:
+    if suite.axes.method is None:
+        raise SuiteError(f"{suite.origin}: $.axes.method: missing; name at least one method")
+    name_is_path = any(c in suite.name for c in "/\\\0") or suite.name in ("", ".", "..")
+    if name_is_path:
+        raise SuiteError(
+            f"{suite.origin}: $.name: {suite.name!r} must be usable as a folder name; "
+            "use letters, digits, '-' and '_'"
+        )
+    check_values(suite, suite.origin)
+
+
+def check_values(suite: Suite, origin: str) -> None:
+    """Refuse axes that are empty, name a value twice, or hold an impossible number.
+
+    Raises
+    ------
+    SuiteError
+    """
+    for axis in AXES:
+        values = getattr(suite.axes, axis)
+        if values is None:
+            continue
+        if not values:
+            raise SuiteError(
+                f"{origin}: $.axes.{axis}: empty; give at least one value"
+                + ("" if axis == "method" else ", or leave the axis out for the default")
+            )
+        for number, value in enumerate(values):
+            if value in values[:number]:
+                raise SuiteError(f"{origin}: $.axes.{axis}[{number}]: {value!r} is there twice")
+            _check_number(value, f"{origin}: $.axes.{axis}[{number}]")
+        if axis != "method":
+            default = getattr(suite.defaults, axis)
+            _check_number(default, f"{origin}: $.defaults.{axis}")
+
+
+def _check_number(value: object, place: str) -> None:
+    if isinstance(value, float) and not 0 < value < float("inf"):
+        raise SuiteError(f"{place}: {value} is not allowed; use a number > 0")
+    if isinstance(value, int) and not 0 <= value < 2**32:
+        raise SuiteError(f"{place}: {value} is not allowed; use an integer >= 0 and < 2**32")
+
+
+def _check_finding(suite: Suite, finding: Finding, path: str) -> None:
+    """Refuse a finding that no cell of the suite can ever support."""
+    wanted = {"compare": (finding.by, finding.compare), "against": (finding.by, finding.against)}
+    wanted |= {f"where.{axis}": (axis, str(value)) for axis, value in finding.where.items()}
+    for key, (axis, value) in wanted.items():
+        if axis not in AXES:
+            place = key if key.startswith("where") else "by"
+            raise SuiteError(
+                f"{suite.origin}: {path}.{place}: {axis!r} is no axis; {hint(axis, AXES)}"
+            )
+        values = getattr(suite.axes, axis)
+        names = [str(v) for v in (values or (getattr(suite.defaults, axis),))]
+        if value not in names:
+            raise SuiteError(
+                f"{suite.origin}: {path}.{key}: {value!r} is no value of the axis {axis!r}; "
+                f"{hint(value, names)}"
+            )
