@@ -28,9 +28,9 @@ def info() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``backend`` and ``reason``; ``isa``, ``isa_available`` and ``isa_reason`` (None, empty and
-        None unless the back end is native); ``backends`` (each back end: ``"available"`` or why it is
-        not); ``forced`` (the environment variables that were set); ``encodings``,
+        ``backend`` and ``reason``; ``isa``, ``isa_available`` and ``isa_reason`` (empty unless
+        the back end is native); ``backends`` (for each one ``"available"`` or why it is not);
+        ``forced`` (the environment variables that were set); ``encodings``,
         ``wire_version`` and ``versions``.
 
     Examples

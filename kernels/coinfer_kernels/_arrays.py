@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def as_tensor(x: npt.ArrayLike, name: str = "x") -> Float32:
-    """`x` as an aligned, C-contiguous float32 array of up to four dimensions.
+    """Return `x` as an aligned, C-contiguous float32 array of up to four dimensions.
 
     Anything NumPy can view without a copy is (torch tensors on the CPU among them); float16
     is widened.
@@ -36,7 +36,7 @@ def as_tensor(x: npt.ArrayLike, name: str = "x") -> Float32:
 
 
 def as_logits(logits: npt.ArrayLike) -> Float32:
-    """Logits as a float32 matrix with at least one class."""
+    """Return logits as a float32 matrix with at least one class."""
     array = as_tensor(logits, "logits")
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(f"logits must have the shape (rows, classes >= 1), not {array.shape}")
@@ -44,7 +44,7 @@ def as_logits(logits: npt.ArrayLike) -> Float32:
 
 
 def as_row_pair(previous: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Float32, Float32]:
-    """Two equally shaped batches of features as matrices, one row a sample."""
+    """Return two equally shaped batches of features as matrices, one row a sample."""
     pair = as_tensor(previous, "previous"), as_tensor(current, "current")
     shape = pair[0].shape
     if shape != pair[1].shape:
@@ -71,13 +71,13 @@ def checked_scores(out: ExitScores, rows: int) -> None:
     """Refuse scores that a kernel could not fill in place."""
     if not isinstance(out, ExitScores):
         raise TypeError("out must be an ExitScores; make one with ExitScores.empty(rows)")
-    for name, array in zip(ExitScores._fields, out, strict=True):
+    for name in ExitScores._fields:
         dtype = np.int64 if name == "label" else np.float32
-        checked_out(array, (rows,), dtype, f"out.{name}")
+        checked_out(getattr(out, name), (rows,), dtype, f"out.{name}")
 
 
 def checked_buffer(out: Buffer, size: int) -> memoryview:
-    """The first `size` bytes of a writable buffer of bytes."""
+    """Return the first `size` bytes of a writable buffer of bytes."""
     view = memoryview(out)
     if view.readonly or view.ndim != 1 or view.itemsize != 1 or not view.contiguous:
         raise ValueError("out must be a writable, contiguous, one-dimensional buffer of bytes")

@@ -59,7 +59,7 @@ def _block(block: npt.NDArray[np.uint8], tables: npt.NDArray[np.uint32]) -> int:
 
 
 def _shift(state: int, tables: npt.NDArray[np.uint32]) -> int:
-    """What a state becomes over a block of zeros: it enters like the block's first four bytes."""
+    """Carry a state over a block of zeros: it enters like the block's first four bytes."""
     shifted = 0
     for place in range(4):
         shifted ^= int(tables[place, (state >> 8 * place) & 0xFF])

@@ -53,7 +53,7 @@ ENCODINGS: Final = {
 _BY_CODE: Final = {encoding.code: encoding for encoding in ENCODINGS.values()}
 
 MIN_SCALE: Final = float(np.finfo(np.float32).tiny)
-"""Smallest int8 step: its reciprocal is still finite, so an all-zero tensor needs no special case."""
+"""Smallest int8 step: its reciprocal is finite, so an all-zero tensor is no special case."""
 MAX_SCALE: Final = float(np.finfo(np.float32).max) / 255
 """Largest int8 step: 255 steps are exactly the largest float32, so decoding never overflows."""
 
@@ -237,7 +237,7 @@ def unpack_header(frame: memoryview) -> tuple[FrameInfo, int]:
         if not -128 <= zero_point <= 127:
             raise FrameError("zero_point", f"{zero_point} is outside -128..127")
     else:
-        if frame[40:44] != b"\0\0\0\0":
+        if any(frame[40:44]):
             raise FrameError("scale", f"must be zero for {encoding.name}")
         if zero_point:
             raise FrameError("zero_point", f"{zero_point} must be zero for {encoding.name}")

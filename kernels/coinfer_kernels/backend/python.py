@@ -155,7 +155,7 @@ class PythonBackend:
         self._loops.change(before, after, kind, out)
         return out
 
-    def _checksum(self, frame: Buffer) -> int:
+    def _checksum(self, frame: bytearray | memoryview) -> int:
         data = np.frombuffer(frame, np.uint8)
         head = self._loops.crc32c(data[:CRC_OFFSET], 0)
         return self._loops.crc32c(data[HEADER_BYTES:], head)

@@ -75,7 +75,8 @@ class _Loops:
 
 
 def _norm(rows: Float64) -> Float64:
-    return np.sqrt((rows * rows).sum(axis=1))
+    norm: Float64 = np.sqrt((rows * rows).sum(axis=1))
+    return norm
 
 
 def _unit(rows: Float64) -> Float64:
