@@ -1,6 +1,6 @@
 """The suite file, and the cells that its axes span."""
 
-from coinfer.suite.cells import Cell, MethodChoice, expand, resolve
+from coinfer.suite.cells import Cell, MethodChoice, expand, folder_name, resolve
 from coinfer.suite.load import load_suite, shipped_suites
 from coinfer.suite.overrides import parse_override
 from coinfer.suite.schema import AXES, SEED_AXES, Axes, Defaults, Finding, Findings, Suite
@@ -16,6 +16,7 @@ __all__ = [
     "MethodChoice",
     "Suite",
     "expand",
+    "folder_name",
     "load_suite",
     "parse_override",
     "resolve",

@@ -75,8 +75,8 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def folder(self) -> str:
-        """Name of the folder of the result: short, and the same for the same key."""
-        return hashlib.sha256(self.key.encode()).hexdigest()[:16]
+        """Name of the folder of the result."""
+        return folder_name(self.key)
 
 
 def resolve(suite: Suite, overrides: Mapping[str, Sequence[Value]] | None = None) -> Suite:
@@ -166,6 +166,11 @@ def cell_key(coordinates: Mapping[str, Value]) -> str:
         f"{axis}={value:g}" if isinstance(value, float) else f"{axis}={value}"
         for axis, value in coordinates.items()
     )
+
+
+def folder_name(key: str) -> str:
+    """Folder of a cell's result: short, and the same for the same key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _named(

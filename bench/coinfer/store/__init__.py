@@ -1,0 +1,17 @@
+"""Results on disk: one folder a run, one folder a cell, each written in one step."""
+
+from coinfer.store.environment import Environment, capture
+from coinfer.store.runfolder import Contents, RunFolder, find_runs, resolve_run
+from coinfer.store.schema import RESULT_SCHEMA, RunInfo, StoredCell
+
+__all__ = [
+    "RESULT_SCHEMA",
+    "Contents",
+    "Environment",
+    "RunFolder",
+    "RunInfo",
+    "StoredCell",
+    "capture",
+    "find_runs",
+    "resolve_run",
+]

@@ -1,0 +1,297 @@
+"""A run on disk: started, continued, read.
+
+::
+
+    <output>/<suite>-<UTC time>/
+        run.json            suite as resolved, keys of all cells
+        environment.json    the machine
+        timings.jsonl       wall times, apart from the results
+        cells/<hash of the key>/cell.json, records.parquet
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+import coinfer
+from coinfer.errors import ResultError, UsageError
+from coinfer.runtime.record import Record
+from coinfer.store.atomic import clear_aside, is_aside, write_file, write_folder
+from coinfer.store.environment import Environment
+from coinfer.store.records import decode_records, encode_records, sha256
+from coinfer.store.schema import RESULT_SCHEMA, RunInfo, StoredCell, from_json, to_json
+from coinfer.suite import Cell, Suite, folder_name
+
+
+class Contents(NamedTuple):
+    """All that a run folder holds.
+
+    Attributes
+    ----------
+    cells : tuple of StoredCell
+        In the order of the run.
+    corrupt : tuple of str
+        One line for each result that cannot be read, with its path.
+    missing : tuple of str
+        Keys of cells that belong to the run and were not done yet.
+    """
+
+    cells: tuple[StoredCell, ...]
+    corrupt: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+class RunFolder:
+    """One run.
+
+    Parameters
+    ----------
+    path : Path
+        Folder that holds a ``run.json``.
+
+    Raises
+    ------
+    ResultError
+        If it is damaged or of a newer schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.info = from_json(path / "run.json", RunInfo)
+
+    @classmethod
+    def create(
+        cls, output: Path, suite: Suite, cells: Sequence[Cell], environment: Environment
+    ) -> RunFolder:
+        """Start a new run below `output`; `suite` is resolved.
+
+        Raises
+        ------
+        UsageError
+            If the folder cannot be written.
+        """
+        now = datetime.now(UTC)
+        stem = f"{suite.name}-{now:%Y%m%dT%H%M%SZ}"
+        info = RunInfo(
+            schema=RESULT_SCHEMA,
+            coinfer=coinfer.__version__,
+            started=now.isoformat(timespec="milliseconds"),
+            suite=msgspec.structs.replace(suite, origin="run.json"),
+            suite_sha256=suite_sha256(suite),
+            fingerprint=environment.fingerprint,
+            cells=tuple(c.key for c in cells),
+        )
+        try:
+            path = _fresh(output, stem)
+            (path / "cells").mkdir()
+            write_file(path / "environment.json", to_json(environment))
+            write_file(path / "run.json", to_json(info))
+        except OSError as error:
+            raise unwritable(output, error) from None
+        return cls(path)
+
+    @classmethod
+    def resume(cls, output: Path, suite: Suite, environment: Environment) -> RunFolder | None:
+        """Newest run of the identical suite on this machine, if there is one."""
+        wanted = (suite_sha256(suite), environment.fingerprint, coinfer.__version__)
+        for run in find_runs(output):
+            if (run.info.suite_sha256, run.info.fingerprint, run.info.coinfer) == wanted:
+                return run
+        return None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the run against a second writer, and clear what a killed one left half-written.
+
+        Raises
+        ------
+        UsageError
+            If another process is writing it, or it cannot be written.
+        """
+        try:
+            lock = os.open(self.path / "run.json", os.O_RDWR)
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UsageError(
+                    f"{self.path}: another coinfer process is writing this run; wait for it, or "
+                    "use --force to start a new one"
+                ) from None
+            clear_aside(self.path)
+            clear_aside(self.path / "cells")
+            yield
+        finally:
+            os.close(lock)
+
+    def write(self, stored: StoredCell, records: Sequence[Record] | None) -> StoredCell:
+        """Put a cell in place in one step; returns it with the digest of its records."""
+        files = {}
+        if records is not None:
+            files["records.parquet"] = encode_records(records)
+            stored = msgspec.structs.replace(
+                stored, records_sha256=sha256(files["records.parquet"])
+            )
+        files["cell.json"] = to_json(stored)
+        write_folder(self.path / "cells" / stored.cell.folder, files)
+        return stored
+
+    def read(self, folder: str) -> StoredCell:
+        """One cell, checked against the digest of its records.
+
+        Raises
+        ------
+        ResultError
+            If it is damaged or of a newer schema.
+        """
+        path = self.path / "cells" / folder
+        stored = from_json(path / "cell.json", StoredCell)
+        if stored.cell.folder != folder:
+            raise ResultError(f"{path}: corrupt: holds the cell {stored.cell.key}")
+        if stored.records_sha256 is not None:
+            self._records_bytes(stored)
+        return stored
+
+    def records(self, stored: StoredCell) -> tuple[Record, ...]:
+        """Read the records of a cell; none where it failed."""
+        return () if stored.records_sha256 is None else decode_records(self._records_bytes(stored))
+
+    def contents(self) -> Contents:
+        """Everything that can be read, and one line for everything that cannot."""
+        cells, corrupt, broken = {}, [], set()
+        for path in sorted((self.path / "cells").glob("*")):
+            if is_aside(path):
+                continue
+            try:
+                stored = self.read(path.name)
+                cells[stored.cell.key] = stored
+            except ResultError as error:
+                corrupt.append(str(error))
+                broken.add(path.name)
+        order = {key: number for number, key in enumerate(self.info.cells)}
+        ordered = sorted(cells.values(), key=lambda s: order.get(s.cell.key, len(order)))
+        done = broken | {stored.cell.folder for stored in ordered}
+        missing = [key for key in self.info.cells if folder_name(key) not in done]
+        return Contents(tuple(ordered), tuple(corrupt), tuple(missing))
+
+    def environment(self) -> Environment:
+        """Read which machine the run was started on.
+
+        Raises
+        ------
+        ResultError
+            If the file is damaged.
+        """
+        path = self.path / "environment.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Environment)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ResultError(f"{path}: corrupt: {error}") from None
+
+    def note_timing(self, key: str, seconds: float) -> None:
+        """Keep what a cell took; apart from the result, which must repeat to the byte."""
+        line = {"cell": key, "seconds": round(seconds, 6), "at": datetime.now(UTC).isoformat()}
+        with (self.path / "timings.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _records_bytes(self, stored: StoredCell) -> bytes:
+        path = self.path / "cells" / stored.cell.folder / "records.parquet"
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ResultError(f"{path}: cannot be read: {error.strerror}") from None
+        if sha256(data) != stored.records_sha256:
+            raise ResultError(f"{path}: corrupt: its digest is not the one in cell.json")
+        return data
+
+
+def suite_sha256(suite: Suite) -> str:
+    """Digest of what a resolved suite says, wherever its file lies."""
+    said = msgspec.structs.replace(suite, origin="")
+    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
+
+
+def find_runs(output: Path) -> list[RunFolder]:
+    """Readable runs directly below a folder, newest first."""
+    runs = []
+    for path in output.glob("*/run.json"):
+        with contextlib.suppress(ResultError):
+            runs.append(RunFolder(path.parent))
+    return sorted(runs, key=lambda run: (run.info.started, run.path.name), reverse=True)
+
+
+def resolve_run(path: Path) -> RunFolder:
+    """Run that a path means: a run folder, or the newest run in an output folder.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    ResultError
+        If it is damaged or of a newer schema.
+    """
+    if (path / "run.json").exists():
+        return RunFolder(path)
+    runs = find_runs(path)
+    if runs:
+        return runs[0]
+    damaged = sorted(path.glob("*/run.json"))
+    if damaged:
+        return RunFolder(damaged[-1].parent)
+    what = "holds no run" if path.exists() else "does not exist"
+    raise UsageError(
+        f"{path}: {what}; give a run folder or the folder that 'coinfer run -o' was given"
+    )
+
+
+def check_writable(output: Path) -> None:
+    """Refuse an output folder that cannot be written, before any work starts.
+
+    Nothing is left behind, and no folder is made: the nearest one that exists is tried.
+
+    Raises
+    ------
+    UsageError
+    """
+    nearest = output.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise UsageError(f"{output}: cannot be written: {nearest} is no folder")
+    probe = nearest / f".coinfer-probe-{os.getpid()}"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise unwritable(output, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> UsageError:
+    """Say that results cannot go to a folder, and what to do."""
+    return UsageError(f"{path}: cannot be written: {error.strerror}; choose another with -o")
+
+
+def _fresh(output: Path, stem: str) -> Path:
+    """Make a new folder; two runs started within a second get two."""
+    output.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = output / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
