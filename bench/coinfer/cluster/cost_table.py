@@ -1,0 +1,84 @@
+"""What kernels cost, as measured once and frozen: the time model of codec and decision."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from coinfer.errors import ClusterError
+
+
+class KernelCost(msgspec.Struct, frozen=True):
+    """A straight line: what a call costs, and each element more, in reference MACs.
+
+    One reference MAC is the time that the reference kernel (a small convolution, measured in the
+    same run, interleaved) takes for one multiply-accumulate. So the table holds ratios, which are
+    steady where absolute times are not, and a device of so many MAC/s turns them into time.
+    """
+
+    call_macs: float
+    element_macs: float
+    spread: float = 0.0
+
+
+class CostTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Costs of every kernel of every back end.
+
+    Attributes
+    ----------
+    machine, isa, measured : str
+        Where and when it was measured.
+    reference : str
+        What the reference kernel is.
+    kernels : dict of str to dict of str to KernelCost
+        By back end, then by operation: ``encode:int8``, ``decode:int8``, ``exit_scores``, …
+    """
+
+    machine: str
+    isa: str
+    measured: str
+    reference: str
+    kernels: dict[str, dict[str, KernelCost]]
+
+    def macs(self, backend: str, operation: str, elements: int) -> float:
+        """Cost of one call over so many elements, in reference MACs.
+
+        Raises
+        ------
+        ClusterError
+            If the table does not have the operation.
+        """
+        try:
+            cost = self.kernels[backend][operation]
+        except KeyError:
+            raise ClusterError(
+                f"cost table: no figure for {operation!r} of back end {backend!r}; "
+                "run `coinfer calibrate`"
+            ) from None
+        return cost.call_macs + cost.element_macs * elements
+
+    def sha256(self) -> str:
+        """Digest of the costs, for the hash of a cell's inputs."""
+        return sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+@cache
+def load_cost_table(path: str | None = None) -> CostTable:
+    """Cost table of `path`, else of ``COINFER_COST_TABLE``, else the one that is shipped.
+
+    Raises
+    ------
+    ClusterError
+        If the file cannot be read or is malformed.
+    """
+    path = path or os.environ.get("COINFER_COST_TABLE")
+    source = Path(path) if path else resources.files("coinfer.cluster") / "cost_table.json"
+    try:
+        return msgspec.json.decode(source.read_bytes(), type=CostTable)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ClusterError(f"cost table {path or source}: {error}; run `coinfer calibrate`") from None

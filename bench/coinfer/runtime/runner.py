@@ -1,0 +1,125 @@
+"""Runs stages: builds their modules once, and remembers outputs where that is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from coinfer.contract import FloatArray, ModuleRef, Slice, Stage
+
+if TYPE_CHECKING:
+    import torch
+
+Build = Callable[[ModuleRef], "torch.nn.Module"]
+"""Builds a module with its weights, ready for inference."""
+
+MEMO_BYTES = 2 << 30
+"""Outputs kept in memory at most; the oldest go first."""
+
+
+class Value(NamedTuple):
+    """An array with the digest of what it was made from (empty where nothing is remembered)."""
+
+    array: FloatArray
+    digest: bytes = b""
+
+    def take(self, select: Slice | None) -> Value:
+        """Part of the array, as its consumer selected it."""
+        if select is None:
+            return self
+        index = [slice(None)] * self.array.ndim
+        index[select.axis] = slice(select.start, select.stop)
+        return Value(np.ascontiguousarray(self.array[tuple(index)]), _derive(self.digest, select))
+
+    def pick(self, places: Sequence[int]) -> Value:
+        """Some of the rows."""
+        if len(places) == len(self.array):
+            return self
+        return Value(self.array[list(places)], _derive(self.digest, tuple(places)))
+
+
+def digest_of(data: Any) -> bytes:
+    """Digest of a buffer, to tell values apart."""
+    return blake2b(data, digest_size=16).digest()
+
+
+def _derive(digest: bytes, how: object) -> bytes:
+    return digest_of(digest + repr(how).encode()) if digest else b""
+
+
+class Runner:
+    """Runs stages on one thread.
+
+    Virtual time remembers every output by (module, digest of the inputs) at the batch size that
+    is executed, so that cells that share a deployment pay for each image once. Real processes
+    compute every time.
+
+    Parameters
+    ----------
+    build : callable
+    memo : bool
+    """
+
+    def __init__(self, build: Build, *, memo: bool) -> None:
+        self._build = build
+        self._modules: dict[bytes, torch.nn.Module] = {}
+        self._memo: dict[bytes, Value] | None = {} if memo else None
+        self._memo_bytes = 0
+
+    @property
+    def remembers(self) -> bool:
+        """Whether digests are needed."""
+        return self._memo is not None
+
+    def value(self, array: FloatArray) -> Value:
+        """Array as a value of this runner."""
+        return Value(array, digest_of(np.ascontiguousarray(array)) if self.remembers else b"")
+
+    def prepare(self, stage: Stage) -> None:
+        """Build the module of a stage before time starts."""
+        key = module_key(stage.module)
+        if key not in self._modules:
+            self._modules[key] = self._build(stage.module)
+
+    def run(self, stage: Stage, inputs: Sequence[Value]) -> Value:
+        """Output of a stage, shape (rows, …) in float32."""
+        module = module_key(stage.module)
+        key = digest_of(module + b"".join(v.digest for v in inputs)) if self.remembers else b""
+        if self._memo is not None and (known := self._memo.get(key)) is not None:
+            return known
+        self.prepare(stage)
+        value = Value(_forward(self._modules[module], [v.array for v in inputs]), key)
+        if self._memo is not None:
+            self._memo[key] = value
+            self._memo_bytes += value.array.nbytes
+            while self._memo_bytes > MEMO_BYTES:
+                oldest = next(iter(self._memo))
+                self._memo_bytes -= self._memo.pop(oldest).array.nbytes
+        return value
+
+
+def _forward(module: torch.nn.Module, arrays: Sequence[FloatArray]) -> FloatArray:
+    import torch
+
+    with torch.inference_mode():
+        out: torch.Tensor = module(*[torch.from_numpy(np.ascontiguousarray(a)) for a in arrays])
+    return np.ascontiguousarray(out.numpy(), dtype=np.float32)
+
+
+_KEYS: dict[int, tuple[ModuleRef, bytes]] = {}
+
+
+def module_key(ref: ModuleRef) -> bytes:
+    """Digest that names a module with its weights."""
+    known = _KEYS.get(id(ref))
+    if known is not None and known[0] is ref:
+        return known[1]
+    arguments: Mapping[str, Any] = dict(ref.arguments)
+    text = json.dumps([ref.builder, arguments, ref.weights_sha256, ref.prefix], sort_keys=True)
+    key = digest_of(text.encode())
+    _KEYS[id(ref)] = (ref, key)
+    return key

@@ -1,0 +1,435 @@
+"""The source reactor: owns the requests, feeds the devices, lets the fusion rule decide."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from coinfer.contract import (
+    INPUT,
+    SOURCE,
+    Action,
+    After,
+    Answer,
+    Arrival,
+    Evaluate,
+    FloatArray,
+    Fusion,
+    GiveUp,
+    Job,
+    Now,
+    Permit,
+    Slice,
+    Start,
+    Stop,
+    Timer,
+)
+from coinfer.errors import ContractError
+from coinfer.runtime.context import Context, Done
+from coinfer.runtime.device import elapsed
+from coinfer.runtime.ledger import Ledger
+from coinfer.runtime.meter import Meter
+from coinfer.runtime.runner import Runner
+from coinfer.runtime.topology import Topology
+from coinfer.runtime.wire import Body, Control, Data, Envelope, Path
+
+
+class Load(NamedTuple):
+    """What is asked of the system.
+
+    Attributes
+    ----------
+    images : ndarray of float32, shape (requests, …)
+        One normalised input a request.
+    items, labels : tuple of int
+    arrivals_ns : list of int or None
+        None: the next request starts when the last one is settled.
+    deadline_ns : int
+    """
+
+    images: FloatArray
+    items: tuple[int, ...]
+    labels: tuple[int, ...]
+    arrivals_ns: list[int] | None
+    deadline_ns: int
+
+
+@dataclass
+class _Job:
+    """A job until its last row is settled."""
+
+    job: Job
+    fusion: Fusion
+    opened_ns: int
+    rows: list[int] = field(default_factory=list)
+    unsettled: set[int] = field(default_factory=set)
+    fed: set[str] = field(default_factory=set)
+    seen: dict[str, set[int]] = field(default_factory=dict)
+
+
+class _Outcome(NamedTuple):
+    """What one step of thought leads to."""
+
+    actions: tuple[Action, ...] = ()
+    sends: tuple[tuple[str, Body], ...] = ()
+
+
+@dataclass
+class _View:
+    """What the fusion rule may ask during one step."""
+
+    now_ns: int
+    kernels: Meter
+    lost: set[str]
+
+    def alive(self, device: str) -> bool:
+        """Whether the source believes the device to be alive."""
+        return device not in self.lost
+
+
+class _Step(NamedTuple):
+    """A computation of the source that waits for its turn."""
+
+    job: _Job
+    path: Path
+    at_ns: int
+    think: Callable[[_View], _Outcome]
+
+
+class SourceReactor:
+    """The device that asks.
+
+    Parameters
+    ----------
+    topology : Topology
+    load : Load
+    encoding : str
+    runner : Runner
+    ctx : Context
+    on_request : callable
+        Told the number of each request as it starts (faults and progress hang on it).
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        load: Load,
+        encoding: str,
+        runner: Runner,
+        ctx: Context,
+        on_request: Callable[[int], None],
+    ) -> None:
+        self._topology = topology
+        self._load = load
+        self._encoding = encoding
+        self._runner = runner
+        self._ctx = ctx
+        self._on_request = on_request
+        self._batching = topology.deployment.batching
+        self._jobs: dict[int, _Job] = {}
+        self._opened = 0
+        self._forming: list[int] = []
+        self._forming_timer: int | None = None
+        self._queue: deque[_Step] = deque()
+        self._busy = False
+        self._lost: set[str] = set()
+        self._unsettled = len(load.items)
+        self.ledger = Ledger(topology)
+        self.settled_ns = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every request is settled."""
+        return self._unsettled == 0
+
+    def begin(self) -> None:
+        """Ask for the arrivals of the workload."""
+        times = self._load.arrivals_ns
+        for request, at_ns in enumerate([self._ctx.now_ns] if times is None else times):
+            self._ctx.set_timer(at_ns, ("arrival", request))
+
+    def on_timer(self, token: tuple[Any, ...]) -> None:
+        """Handle an arrival, a deadline, the end of a batch's wait, a hedge or a method's timer."""
+        match token:
+            case ("arrival", request):
+                self._arrive(request)
+            case ("deadline", request):
+                self._expire(request)
+            case ("batch",):
+                self._forming_timer = None
+                self._close_batch()
+            case ("hedge", number, stage, device, path):
+                if number in self._jobs:
+                    self._start(self._jobs[number], stage, device, self._waited(path))
+            case ("method", number, name, path):
+                if number in self._jobs:
+                    job = self._jobs[number]
+                    self._enqueue(
+                        job,
+                        self._waited(path),
+                        lambda view: _Outcome(tuple(job.fusion.on_timer(name, view))),
+                    )
+
+    def on_message(self, envelope: Envelope) -> None:
+        """Account for an output; let the fusion rule see it if it is the first of its kind."""
+        body = envelope.body
+        if not isinstance(body, Data):
+            raise ContractError(f"source: {envelope.sender} sent {body.label!r}; only data may come")
+        self.ledger.received(body.rows, body.payload_bytes, len(body.frame))
+        self.ledger.absorb(body.spent)
+        job = self._jobs.get(body.job)
+        if job is None:
+            return
+        seen = job.seen.setdefault(body.stage, set())
+        if seen.issuperset(body.rows):
+            return
+        seen.update(body.rows)
+        for row in body.rows:
+            self.ledger.entries[row].arrived.add(body.stage)
+
+        def think(view: _View) -> _Outcome:
+            value = view.kernels.decode(body.frame)
+            arrival = Arrival(body.stage, envelope.sender, body.rows, value)
+            return _Outcome(tuple(job.fusion.on_arrival(arrival, view)))
+
+        self._enqueue(job, envelope.path, think)
+
+    def on_peer(self, device: str, alive: bool) -> None:
+        """Tell the fusion rule of every open job."""
+        (self._lost.discard if alive else self._lost.add)(device)
+        for job in list(self._jobs.values()):
+            path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
+            self._enqueue(
+                job,
+                path,
+                lambda view, j=job: _Outcome(tuple(j.fusion.on_peer(device, alive, view))),
+            )
+
+    def on_done(self, done: Done) -> None:
+        """Carry out what a step of thought led to, and take the next step."""
+        self._busy = False
+        step, outcome = done.value
+        path = elapsed(step.path, step.at_ns, done)
+        for to, body in outcome.sends:
+            self._send(step.job, to, body, path)
+        for action in outcome.actions:
+            self._act(step.job, action, path)
+        self._next()
+
+    # Requests become jobs
+
+    def _arrive(self, request: int) -> None:
+        now, load = self._ctx.now_ns, self._load
+        intended = now if load.arrivals_ns is None else load.arrivals_ns[request]
+        self.ledger.open(request, load.items[request], load.labels[request], intended, now)
+        self._on_request(request)
+        self._ctx.set_timer(intended + load.deadline_ns, ("deadline", request))
+        self._forming.append(request)
+        full = len(self._forming) == self._batching.rows
+        if self._batching.eager:
+            first = len(self._forming) == 1
+            job = self._open((request,), self._batching.rows) if first else self._newest()
+            if full:
+                self._forming = []
+            self._feed(job, (request,))
+        elif full:
+            self._close_batch()
+        elif self._forming_timer is None:
+            self._forming_timer = self._ctx.set_timer(now + self._batching.wait_ns, ("batch",))
+
+    def _close_batch(self) -> None:
+        if self._forming_timer is not None:
+            self._ctx.cancel_timer(self._forming_timer)
+            self._forming_timer = None
+        rows, self._forming = tuple(self._forming), []
+        self._feed(self._open(rows, len(rows)), rows)
+
+    def _open(self, rows: tuple[int, ...], size: int) -> _Job:
+        job = Job(self._opened, rows, size)
+        self._jobs[job.id] = _Job(job, self._topology.deployment.fusion(job), self._ctx.now_ns)
+        self._opened += 1
+        return self._jobs[job.id]
+
+    def _newest(self) -> _Job:
+        return self._jobs[self._opened - 1]
+
+    def _feed(self, job: _Job, rows: tuple[int, ...]) -> None:
+        """Send rows of the input to every device that starts without being told to."""
+        job.rows += rows
+        job.unsettled.update(rows)
+        path = Path(self._ctx.now_ns)
+
+        def think(view: _View) -> _Outcome:
+            for device in self._topology.workers:
+                if view.alive(device) and self._topology.starts_now(device):
+                    job.fed.add(device)
+            sends = self._inputs(job, sorted(job.fed), rows, view)
+            images = self._load.images[list(rows)]
+            actions = job.fusion.on_arrival(Arrival(INPUT, SOURCE, rows, images), view)
+            return _Outcome(tuple(actions), sends)
+
+        self._enqueue(job, path, think)
+        if len(job.rows) == len(rows):
+            for replica in self._topology.deployment.replicas:
+                if isinstance(replica.start, After):
+                    due = self._ctx.now_ns + replica.start.delay_ns
+                    token = ("hedge", job.job.id, replica.stage, replica.device, path)
+                    self._ctx.set_timer(due, token)
+
+    def _inputs(
+        self, job: _Job, devices: list[str], rows: tuple[int, ...], view: _View
+    ) -> tuple[tuple[str, Data], ...]:
+        """Messages with the input; what several devices need alike is encoded once."""
+        made: dict[Slice | None, Data | None] = {}
+        sends = []
+        for device in devices:
+            for select in self._topology.inputs(device):
+                if select not in made:
+                    made[select] = self._input(job, select, rows, view)
+                body = made[select]
+                if body is not None:
+                    sends.append((device, body))
+        return tuple(sends)
+
+    def _input(
+        self, job: _Job, select: Slice | None, rows: tuple[int, ...], view: _View
+    ) -> Data | None:
+        if select is not None and select.axis == 0:
+            wanted = range(select.start, select.stop)
+            rows = tuple(row for row in rows if job.rows.index(row) in wanted)
+            part = self._load.images[list(rows)]
+        else:
+            part = self._runner.value(self._load.images[list(rows)]).take(select).array
+        if not rows:
+            return None
+        frame = view.kernels.encode(part, self._encoding)
+        payload = view.kernels.payload_bytes(frame)
+        return Data(job.job.id, job.job.size, INPUT, select, rows, frame, payload)
+
+    # Thinking, one step at a time
+
+    def _enqueue(self, job: _Job, path: Path, think: Callable[[_View], _Outcome]) -> None:
+        self._queue.append(_Step(job, path, self._ctx.now_ns, think))
+        self._next()
+
+    def _next(self) -> None:
+        if self._queue and not self._busy:
+            self._busy = True
+            step = self._queue.popleft()
+            now = self._ctx.now_ns
+            self._ctx.compute(
+                lambda meter: (step, step.think(_View(now, meter, self._lost)))
+            )
+
+    # Actions
+
+    def _act(self, job: _Job, action: Action, path: Path) -> None:
+        now = self._ctx.now_ns
+        match action:
+            case Answer(rows=rows, final=final):
+                for row in rows:
+                    if row in job.unsettled:
+                        self.ledger.answer(row, action, now, path)
+                        if final:
+                            self._settle(job, row)
+            case GiveUp(rows=rows):
+                for row in rows:
+                    if row in job.unsettled:
+                        self.ledger.close(row, "failed")
+                        self._settle(job, row)
+            case Permit(gate=gate, rows=rows):
+                for device in self._topology.gates.get(gate, ()):
+                    self._control(job, device, Control("permit", job.job.id, gate, rows), path)
+            case Stop(rows=rows):
+                self._stop(job, rows, path)
+            case Start(stage=stage, device=device):
+                self._start(job, stage, device, path)
+            case Timer(delay_ns=delay_ns, token=name):
+                self._ctx.set_timer(now + delay_ns, ("method", job.job.id, name, path))
+            case Evaluate():
+                self._evaluate(job, action, path)
+
+    def _evaluate(self, job: _Job, action: Evaluate, path: Path) -> None:
+        stage = self._topology.stages.get(action.stage)
+        if stage is None or action.stage not in self._topology.on[SOURCE]:
+            raise ContractError(f"Evaluate: the source holds no stage {action.stage!r}; deploy it")
+
+        def think(view: _View) -> _Outcome:
+            inputs = [self._runner.value(x) for x in action.inputs]
+            macs = stage.macs * len(action.rows)
+            value = view.kernels.stage(macs, lambda: self._runner.run(stage, inputs)).array
+            for row in action.rows:
+                self.ledger.absorb({row: (stage.macs, 0, 0, 0)})
+                self.ledger.entries[row].arrived.add(stage.id)
+            arrival = Arrival(stage.id, SOURCE, action.rows, value)
+            return _Outcome(tuple(job.fusion.on_arrival(arrival, view)))
+
+        self._enqueue(job, path, think)
+
+    def _start(self, job: _Job, stage: str, device: str, path: Path) -> None:
+        """Start a replica that waited to be told; feed its device first if it has no input yet."""
+        replica = self._topology.on.get(device, {}).get(stage)
+        if replica is None or isinstance(replica.start, Now):
+            raise ContractError(f"Start: no waiting replica of {stage!r} on {device!r}")
+        if device in self._lost:
+            return
+        begin = (device, Control("start", job.job.id, stage, ()))
+        if device in job.fed:
+            self._control(job, *begin, path)
+            return
+        job.fed.add(device)
+        rows = tuple(job.rows)
+        self._enqueue(
+            job,
+            path,
+            lambda view: _Outcome(sends=(*self._inputs(job, [device], rows, view), begin)),
+        )
+
+    def _stop(self, job: _Job, rows: tuple[int, ...], path: Path) -> None:
+        for device in sorted(job.fed):
+            self._control(job, device, Control("stop", job.job.id, "", rows), path)
+
+    def _control(self, job: _Job, device: str, body: Control, path: Path) -> None:
+        if device not in self._lost:
+            self._send(job, device, body, path)
+
+    def _send(self, job: _Job, to: str, body: Body, path: Path) -> None:
+        rows = body.rows or tuple(job.rows)
+        frame = len(body.frame) if isinstance(body, Data) else 0
+        self.ledger.sent(rows, body.payload_bytes, frame)
+        self._ctx.send(Envelope(SOURCE, to, self._ctx.now_ns, path, body))
+
+    # Endings
+
+    def _expire(self, request: int) -> None:
+        if self.ledger.settled(request):
+            return
+        self.ledger.close(request, "timeout")
+        for job in list(self._jobs.values()):
+            if request in job.unsettled:
+                path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
+                self._stop(job, (request,), path)
+                self._settle(job, request)
+                return
+        self._forming.remove(request)
+        self._settled(request)
+
+    def _settle(self, job: _Job, row: int) -> None:
+        job.unsettled.discard(row)
+        if not job.unsettled and len(job.rows) == job.job.size:
+            self._jobs.pop(job.job.id, None)
+        self._settled(row)
+
+    def _settled(self, request: int) -> None:
+        now = self._ctx.now_ns
+        self._unsettled -= 1
+        self.settled_ns = now
+        following = request + 1
+        if self._load.arrivals_ns is None and following < len(self._load.items):
+            self._ctx.set_timer(now, ("arrival", following))
+
+    def _waited(self, path: Path) -> Path:
+        """Path of a timer: the time since it was set counts as waiting."""
+        return path.plus(queue=self._ctx.now_ns - path.origin_ns - path.total_ns)

@@ -1,0 +1,109 @@
+"""A deployment, looked up from the sides the reactors need."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from coinfer.contract import INPUT, SOURCE, Deployment, Now, Replica, Slice, Stage, gate_of
+from coinfer.errors import ContractError
+
+
+class Topology:
+    """Stages by name, replicas by device, and who sends what to whom.
+
+    Raises
+    ------
+    ContractError
+        If a replica, a need or a device is unknown, or a stage is placed twice on one device.
+    """
+
+    def __init__(self, deployment: Deployment, devices: tuple[str, ...]) -> None:
+        self.deployment = deployment
+        self.devices = devices
+        self.stages: dict[str, Stage] = {s.id: s for s in deployment.stages}
+        if len(self.stages) != len(deployment.stages):
+            raise ContractError("deployment: two stages have the same id; rename one")
+        self.on: dict[str, dict[str, Replica]] = {d: {} for d in (*devices, SOURCE)}
+        for replica in deployment.replicas:
+            if replica.stage not in self.stages:
+                raise ContractError(f"deployment: replica of unknown stage {replica.stage!r}")
+            if replica.device not in self.on:
+                raise ContractError(f"deployment: replica on unknown device {replica.device!r}")
+            if replica.stage in self.on[replica.device]:
+                raise ContractError(
+                    f"deployment: stage {replica.stage!r} stands twice on {replica.device!r}"
+                )
+            self.on[replica.device][replica.stage] = replica
+        for stage in deployment.stages:
+            for need in stage.needs:
+                if gate_of(need) is None and need.stage not in self.stages and need.stage != INPUT:
+                    raise ContractError(f"stage {stage.id!r} needs unknown stage {need.stage!r}")
+
+    def consumers(self, stage: str, device: str) -> list[tuple[str, Slice | None]]:
+        """Other devices that need this output from here, and which part of it."""
+        return self._consumers.get((stage, device), [])
+
+    def inputs(self, device: str) -> list[Slice | None]:
+        """Parts of the job's input that a device needs."""
+        return list(
+            dict.fromkeys(
+                need.select
+                for name in self.on[device]
+                for need in self.stages[name].needs
+                if need.stage == INPUT
+            )
+        )
+
+    def starts_now(self, device: str) -> bool:
+        """Whether any replica of the device begins without being told to."""
+        return any(isinstance(r.start, Now) for r in self.on[device].values())
+
+    @cached_property
+    def workers(self) -> tuple[str, ...]:
+        """Devices that hold a replica, the source left out."""
+        return tuple(d for d in self.devices if self.on[d])
+
+    @cached_property
+    def gates(self) -> dict[str, tuple[str, ...]]:
+        """Devices that wait for each gate."""
+        found: dict[str, list[str]] = {}
+        for device in self.workers:
+            for name in self.on[device]:
+                for need in self.stages[name].needs:
+                    gate = gate_of(need)
+                    if gate is not None and device not in found.setdefault(gate, []):
+                        found[gate].append(device)
+        return {gate: tuple(names) for gate, names in found.items()}
+
+    def ancestry_macs(self, stages: frozenset[str]) -> int:
+        """MACs of one row of these stages and of all that they rest on, each counted once."""
+        known = self._ancestry.get(stages)
+        if known is None:
+            todo, seen = list(stages), set[str]()
+            while todo:
+                name = todo.pop()
+                if name in seen or name not in self.stages:
+                    continue
+                seen.add(name)
+                todo += [need.stage for need in self.stages[name].needs]
+            known = self._ancestry[stages] = sum(self.stages[name].macs for name in seen)
+        return known
+
+    @cached_property
+    def _ancestry(self) -> dict[frozenset[str], int]:
+        return {}
+
+    @cached_property
+    def _consumers(self) -> dict[tuple[str, str], list[tuple[str, Slice | None]]]:
+        found: dict[tuple[str, str], list[tuple[str, Slice | None]]] = {}
+        for device in self.workers:
+            for name in self.on[device]:
+                for need in self.stages[name].needs:
+                    if need.same_device or need.stage not in self.stages:
+                        continue
+                    for producer in self.workers:
+                        if need.stage in self.on[producer] and producer != device:
+                            targets = found.setdefault((need.stage, producer), [])
+                            if (device, need.select) not in targets:
+                                targets.append((device, need.select))
+        return found

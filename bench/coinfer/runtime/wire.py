@@ -1,0 +1,136 @@
+"""What travels between devices, source and hub: bodies, and the envelope around them.
+
+A *frame* is what the kernels encode; an *envelope* is what a transport carries around it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from coinfer.contract import Slice
+
+
+class Path(NamedTuple):
+    """Critical path up to one event: ``now - origin_ns`` split by what the time went into."""
+
+    origin_ns: int
+    compute_ns: int = 0
+    serialise_ns: int = 0
+    link_ns: int = 0
+    queue_ns: int = 0
+    decide_ns: int = 0
+
+    def plus(
+        self, *, compute: int = 0, serialise: int = 0, link: int = 0, queue: int = 0, decide: int = 0
+    ) -> Path:
+        """Path with more time spent.
+
+        Examples
+        --------
+        >>> Path(5).plus(compute=3, link=2).plus(link=1).total_ns
+        6
+        """
+        return Path(
+            self.origin_ns,
+            self.compute_ns + compute,
+            self.serialise_ns + serialise,
+            self.link_ns + link,
+            self.queue_ns + queue,
+            self.decide_ns + decide,
+        )
+
+    @property
+    def total_ns(self) -> int:
+        """Length of the path."""
+        return sum(self[1:])
+
+
+Spent: TypeAlias = dict[int, tuple[int, int, int, int]]
+"""By request: MACs run, and bytes, messages and frame bytes sent to other devices, unreported."""
+
+
+class Data(msgspec.Struct, frozen=True, tag="data"):
+    """Rows of the input or of a stage's output, as a frame.
+
+    Attributes
+    ----------
+    job, size : int
+        The job, and how many rows it has when complete.
+    stage : str
+    select : Slice or None
+        The part of the output that this is.
+    rows : tuple of int
+        Request numbers of the rows; all rows of the job where the stage merges them.
+    frame : bytes-like
+    payload_bytes : int
+        What the link charges, without its own header.
+    spent : dict
+        Ledger of the sender since its last report.
+    """
+
+    job: int
+    size: int
+    stage: str
+    select: Slice | None
+    rows: tuple[int, ...]
+    frame: Any
+    payload_bytes: int
+    spent: Spent = {}
+
+    @property
+    def label(self) -> str:
+        """What it is, for keyed draws and traces."""
+        return self.stage
+
+
+class Control(msgspec.Struct, frozen=True, tag="control", array_like=True):
+    """A decision of the source.
+
+    Attributes
+    ----------
+    kind : {"permit", "stop", "start"}
+    job : int
+    name : str
+        Gate of a permit, stage of a start.
+    rows : tuple of int
+    """
+
+    kind: str
+    job: int
+    name: str
+    rows: tuple[int, ...]
+
+    @property
+    def label(self) -> str:
+        """What it is, for keyed draws and traces."""
+        return f"{self.kind}:{self.name}"
+
+    @property
+    def payload_bytes(self) -> int:
+        """Its encoded size."""
+        return len(msgspec.msgpack.encode(self))
+
+
+Body: TypeAlias = Data | Control
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A body on its way.
+
+    Attributes
+    ----------
+    sender, to : str
+    sent_ns : int
+        When it left the sender.
+    path : Path
+        Critical path up to `sent_ns`, or, once delivered, up to the delivery.
+    body : Data or Control
+    """
+
+    sender: str
+    to: str
+    sent_ns: int
+    path: Path
+    body: Body
