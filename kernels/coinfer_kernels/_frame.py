@@ -157,8 +157,10 @@ def affine_int8(low: float, high: float) -> tuple[float, float, int]:
     Raises
     ------
     ValueError
-        ``high - low`` is more than float32 can hold.
+        `low` is not finite, or ``high - low`` is more than float32 can hold.
     """
+    if not math.isfinite(low):
+        raise ValueError("int8 cannot encode x: it has a NaN or infinite element")
     with np.errstate(over="ignore"):
         span = np.float32(high) - np.float32(low)
     if not np.isfinite(span):

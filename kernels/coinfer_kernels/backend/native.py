@@ -2,9 +2,55 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+
+from .. import _frame
 from ..errors import BackendError
-from .protocol import Backend
+from .protocol import DOCUMENTED, Backend, InstructionSet
+
+try:
+    from .. import _native
+except ImportError as error:
+    raise BackendError(f"the extension is not built or does not load: {error}") from error
 
 
-def create(isa: str | None = None) -> Backend:
-    raise BackendError("not built yet")
+class NativeBackend:
+    """The functions of one instruction set."""
+
+    name = "native"
+    peek = staticmethod(_frame.peek)
+    encoded_size = staticmethod(_frame.encoded_size)
+
+    def __init__(self, isa: str, reason: str) -> None:
+        self._isa = InstructionSet(isa, _native.isa_available(), reason)
+        docs = {name: inspect.getdoc(getattr(Backend, name)) or "" for name in DOCUMENTED}
+        functions = _native.functions(isa, docs)
+        self.encode = functions["encode"]
+        self.decode = functions["decode"]
+        self.exit_scores = functions["exit_scores"]
+        self.should_exit = functions["should_exit"]
+        self.feature_change = functions["feature_change"]
+
+    def versions(self) -> dict[str, str]:
+        """Return the version of the compiler."""
+        return {"compiler": _native.compiler}
+
+    def instruction_set(self) -> InstructionSet:
+        """Tell which instruction set this is, which there are, and why this one."""
+        return self._isa
+
+
+def create(isa: str | None = None) -> NativeBackend:
+    """Make the back end for `isa`, or for ``COINFER_ISA``, or for the best set there is."""
+    forced = os.environ.get("COINFER_ISA")
+    if isa is not None:
+        wanted, reason = isa, "asked for"
+    elif forced:
+        wanted, reason = forced, "forced by COINFER_ISA"
+    else:
+        wanted, reason = _native.isa_available()[0], "the best this processor has"
+    if wanted not in _native.isa_available():
+        have = ", ".join(_native.isa_available())
+        raise BackendError(f"instruction set {wanted!r} ({reason}) is not available; here: {have}")
+    return NativeBackend(wanted, reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from .._frame import FrameInfo
     from .._scores import ExitScores
+
+
+DOCUMENTED: Final = ("encode", "decode", "exit_scores", "should_exit", "feature_change")
+"""The functions that each back end has of its own."""
 
 
 class InstructionSet(NamedTuple):
@@ -234,5 +238,5 @@ class Backend(Protocol):
 
 def document(owner: type) -> None:
     """Give the functions of a back end the docstrings of `Backend`."""
-    for name in ("encode", "decode", "exit_scores", "should_exit", "feature_change"):
+    for name in DOCUMENTED:
         getattr(owner, name).__doc__ = getattr(Backend, name).__doc__

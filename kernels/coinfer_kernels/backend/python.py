@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -84,8 +83,6 @@ class PythonBackend:
         else:
             flat = array.ravel()
             low, high = self._loops.span(flat)
-            if math.isnan(low):
-                raise ValueError("int8 cannot encode x: it has a NaN or infinite element")
             scale, inverse, zero_point = _frame.affine_int8(low, high)
             self._loops.quantise(flat, inverse, zero_point, payload.view(np.int8))
         _frame.pack_header(frame, kind, array.shape, scale=scale, zero_point=zero_point, crc=crc)

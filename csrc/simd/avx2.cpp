@@ -1,0 +1,49 @@
+// AVX2 with FMA and F16C (x86-64-v3).
+#include "simd/common.hpp"
+
+#if COINFER_X86_SETS
+#include <immintrin.h>
+
+#pragma GCC push_options
+#pragma GCC target("arch=x86-64-v3")
+#define COINFER_VECTOR_BYTES 32
+
+namespace coinfer {
+namespace {
+
+#include "simd/vector.inl"
+#include "simd/int8.inl"
+#include "simd/scores.inl"
+#include "simd/change.inl"
+#include "simd/crc_sse42.inl"
+
+inline __m128i eight(Floats v) {
+    return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+void narrow(const float* x, std::size_t count, std::uint8_t* out) {
+    std::size_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 2 * i), eight(load(x + i)));
+    const __m128i tail = eight(load(x + i, count - i, 0.0f));
+    std::memcpy(out + 2 * i, &tail, 2 * (count - i));
+}
+
+void widen(const std::uint8_t* halves, std::size_t count, float* out) {
+    std::size_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+        store(out + i, _mm256_cvtph_ps(
+                           _mm_loadu_si128(reinterpret_cast<const __m128i*>(halves + 2 * i))));
+    __m128i tail = _mm_setzero_si128();
+    std::memcpy(&tail, halves + 2 * i, 2 * (count - i));
+    store(out + i, _mm256_cvtph_ps(tail), count - i);
+}
+
+}  // namespace
+
+const Kernels avx2 = {"avx2", crc32c, span, quantise, dequantise, narrow, widen, scores, change};
+
+}  // namespace coinfer
+
+#pragma GCC pop_options
+#endif

@@ -1,0 +1,50 @@
+// AVX-512 F, BW, CD, DQ and VL (x86-64-v4).
+#include "simd/common.hpp"
+
+#if COINFER_X86_SETS
+#include <immintrin.h>
+
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in GCC's own _mm512_undefined_ps
+#pragma GCC push_options
+#pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
+#define COINFER_VECTOR_BYTES 64
+
+namespace coinfer {
+namespace {
+
+#include "simd/vector.inl"
+#include "simd/int8.inl"
+#include "simd/scores.inl"
+#include "simd/change.inl"
+#include "simd/crc_sse42.inl"
+
+inline __m256i sixteen(Floats v) {
+    return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+void narrow(const float* x, std::size_t count, std::uint8_t* out) {
+    std::size_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 2 * i), sixteen(load(x + i)));
+    const __m256i tail = sixteen(load(x + i, count - i, 0.0f));
+    std::memcpy(out + 2 * i, &tail, 2 * (count - i));
+}
+
+void widen(const std::uint8_t* halves, std::size_t count, float* out) {
+    std::size_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+        store(out + i, _mm512_cvtph_ps(_mm256_loadu_si256(
+                           reinterpret_cast<const __m256i*>(halves + 2 * i))));
+    __m256i tail = _mm256_setzero_si256();
+    std::memcpy(&tail, halves + 2 * i, 2 * (count - i));
+    store(out + i, _mm512_cvtph_ps(tail), count - i);
+}
+
+}  // namespace
+
+const Kernels avx512 = {"avx512", crc32c, span, quantise, dequantise, narrow, widen, scores, change};
+
+}  // namespace coinfer
+
+#pragma GCC pop_options
+#endif

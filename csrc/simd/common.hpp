@@ -1,0 +1,15 @@
+// What the bodies need, included before any "#pragma GCC target": code of these headers must not
+// be compiled for an instruction set that the machine may not have.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "simd/crc_tables.hpp"
+#include "simd/kernels.hpp"
+#include "simd/platform.hpp"

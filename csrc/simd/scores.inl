@@ -1,0 +1,159 @@
+// Confidence of rows of logits. Included once per instruction set, inside its namespace.
+//
+// One lane of the vectors below is one row. With few classes the whole computation runs that way;
+// with many, each row is reduced along its classes first. The end is the same for both.
+
+struct Rows {
+    Floats most;
+    Floats second;
+    Floats total;     // sum of exp(x - most)
+    Floats weighted;  // sum of exp(x - most) * (x - most)
+    Ints label;
+    Ints invalid;
+};
+
+// Not member initialisers: the constructor would not be compiled for the instruction set.
+inline Rows no_rows() {
+    return {all(-infinity), all(-infinity), all(0.0f), all(0.0f), all(0), all(0)};
+}
+
+constexpr std::size_t few_classes = 32;
+constexpr float least_exponent = -87.0f;  // exp of it is still normal; what is below adds nothing
+
+// exp(x) - 1 over x, for |x| <= ln(2) / 2: the Taylor series, whose rest is below 1e-8.
+inline Floats exp_slope(Floats x) {
+    Floats y = all(1.0f / 5040);
+    y = y * x + 1.0f / 720;
+    y = y * x + 1.0f / 120;
+    y = y * x + 1.0f / 24;
+    y = y * x + 1.0f / 6;
+    y = y * x + 0.5f;
+    return y * x + 1.0f;
+}
+
+// exp for x in [-87, 0].
+inline Floats exponential(Floats x) {
+    const Floats shifted = x * 1.44269504f + round_magic;
+    const Floats power = shifted - round_magic;
+    // ln 2 in two parts: the first has few bits, so that its product with an integer is exact.
+    const Floats rest = (x - power * 0.693359375f) - power * -2.12194440e-4f;
+    const Ints exponent = (Ints)shifted - (round_magic_bits - 127);
+    return (exp_slope(rest) * rest + 1.0f) * (Floats)(exponent << 23);
+}
+
+// 1 - exp(x) for x in [-87, 0], without the cancellation near zero.
+inline Floats one_minus_exponential(Floats x) {
+    return x > -0.34f ? -x * exp_slope(x) : 1.0f - exponential(x);
+}
+
+// Natural logarithm for finite x >= 1, by the series of artanh.
+inline Floats logarithm(Floats x) {
+    // Taking off the bits of sqrt(1/2) puts the mantissa into [sqrt(1/2), sqrt(2)).
+    const Ints offset = (Ints)x - 0x3F3504F3;
+    const Ints power = offset >> 23;
+    const Floats mantissa = (Floats)((offset & 0x007FFFFF) + 0x3F3504F3);
+    const Floats t = (mantissa - 1.0f) / (mantissa + 1.0f);
+    const Floats square = t * t;
+    Floats y = all(2.0f / 9);
+    y = y * square + 2.0f / 7;
+    y = y * square + 2.0f / 5;
+    y = y * square + 2.0f / 3;
+    y = y * square + 2.0f;
+    return y * t + __builtin_convertvector(power, Floats) * 0.693147181f;
+}
+
+inline void track(Rows& rows, Floats v, std::int32_t position) {
+    rows.second = larger(smaller(v, rows.most), rows.second);
+    rows.label = v > rows.most ? all(position) : rows.label;  // the first of equals stays
+    rows.most = larger(v, rows.most);
+    rows.invalid |= ~(v < infinity);  // NaN or +Inf
+}
+
+inline void accumulate(Rows& rows, Floats v) {
+    const Floats shifted = larger(v - rows.most, all(least_exponent));
+    const Floats e = exponential(shifted);
+    rows.total += e;
+    rows.weighted += e * shifted;
+}
+
+// Few classes: up to `lanes` rows at once, no horizontal operations.
+inline Rows across(const float* logits, std::size_t count, std::size_t classes) {
+    Floats columns[few_classes];
+    for (std::size_t k = 0; k < classes; ++k) {
+        Floats column = {};
+        for (std::size_t row = 0; row < count; ++row) column[row] = logits[row * classes + k];
+        columns[k] = column;
+    }
+    Rows rows = no_rows();
+    for (std::size_t k = 0; k < classes; ++k)
+        track(rows, columns[k], static_cast<std::int32_t>(k));
+    for (std::size_t k = 0; k < classes; ++k) accumulate(rows, columns[k]);
+    return rows;
+}
+
+// Many classes: one row, put into one lane of `rows`.
+inline void along(const float* x, std::size_t classes, std::size_t lane, Rows& rows) {
+    const std::size_t whole = classes / lanes * lanes;
+    const Floats tail = load(x + whole, classes - whole, -infinity);
+    Rows part = no_rows();
+    for (std::size_t k = 0; k < whole; k += lanes)
+        track(part, load(x + k), static_cast<std::int32_t>(k));
+    track(part, tail, static_cast<std::int32_t>(whole));
+
+    float most = -infinity, second = -infinity;
+    std::int32_t label = 0, invalid = 0;
+    for (std::size_t j = 0; j < lanes; ++j) {
+        const std::int32_t position = part.label[j] + static_cast<std::int32_t>(j);
+        const float value = part.most[j];
+        if (value > most || (value == most && position < label)) label = position;
+        second = std::max({second, part.second[j], std::min(value, most)});
+        most = std::max(most, value);
+        invalid |= part.invalid[j];
+    }
+
+    part.most = all(most);
+    for (std::size_t k = 0; k < whole; k += lanes) accumulate(part, load(x + k));
+    accumulate(part, tail);
+    float total = 0, weighted = 0;
+    for (std::size_t j = 0; j < lanes; ++j) {
+        total += part.total[j];
+        weighted += part.weighted[j];
+    }
+
+    rows.most[lane] = most;
+    rows.second[lane] = second;
+    rows.total[lane] = total;
+    rows.weighted[lane] = weighted;
+    rows.label[lane] = label;
+    rows.invalid[lane] = invalid;
+}
+
+inline void finish(const Rows& rows, std::size_t count, Scores out, std::size_t at) {
+    // A row of -Inf alone has no softmax either.
+    const Ints invalid = rows.invalid | (rows.most == -infinity);
+    const Floats nan = all(std::numeric_limits<float>::quiet_NaN());
+    const Floats inverse = 1.0f / rows.total;
+    const Floats log_total = logarithm(rows.total);
+    const Floats gap = larger(rows.second - rows.most, all(least_exponent));
+    store(out.max_prob + at, invalid ? nan : inverse, count);
+    store(out.entropy + at, invalid ? nan : log_total - rows.weighted * inverse, count);
+    store(out.margin + at, invalid ? nan : one_minus_exponential(gap) * inverse, count);
+    store(out.energy + at, invalid ? nan : -(rows.most + log_total), count);
+    const Ints label = rows.label | invalid;  // all bits set: -1
+    for (std::size_t i = 0; i < count; ++i) out.label[at + i] = label[i];
+}
+
+void scores(const float* logits, std::size_t rows, std::size_t classes, Scores out) {
+    for (std::size_t at = 0; at < rows; at += lanes) {
+        const std::size_t count = std::min(lanes, rows - at);
+        const float* group = logits + at * classes;
+        if (classes <= few_classes) {
+            finish(across(group, count, classes), count, out, at);
+        } else {
+            Rows reduced = no_rows();
+            for (std::size_t i = 0; i < count; ++i)
+                along(group + i * classes, classes, i, reduced);
+            finish(reduced, count, out, at);
+        }
+    }
+}
