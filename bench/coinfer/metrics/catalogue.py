@@ -1,0 +1,72 @@
+"""The figures that can be compared: which way is better, and how differences are told."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Final, Literal, NamedTuple
+
+from coinfer.errors import UsageError
+
+
+class Metric(NamedTuple):
+    """One figure that can be compared.
+
+    Attributes
+    ----------
+    name : str
+        Key among a cell's figures.
+    better : {"lower", "higher"}
+    scale : {"ratio", "share"}
+        ``ratio``: positive amounts, compared by their quotient. ``share``: fractions of the
+        requests, compared by their difference in points.
+    noun : str
+        What is counted, in plain words.
+    unit : str
+    time : bool
+        Whether less is *faster*, not merely better.
+    """
+
+    name: str
+    better: Literal["lower", "higher"]
+    scale: Literal["ratio", "share"]
+    noun: str
+    unit: str = ""
+    time: bool = False
+
+
+_ALL: Final = (
+    Metric("accuracy", "higher", "share", "accuracy"),
+    Metric("accuracy_answered", "higher", "share", "accuracy of answered requests"),
+    Metric("deadline_hit_rate", "higher", "share", "requests within the deadline"),
+    Metric("latency_p50_ms", "lower", "ratio", "median latency", "ms", time=True),
+    Metric("latency_p95_ms", "lower", "ratio", "95th percentile of latency", "ms", time=True),
+    Metric("latency_p99_ms", "lower", "ratio", "99th percentile of latency", "ms", time=True),
+    Metric("latency_mean_ms", "lower", "ratio", "mean latency", "ms", time=True),
+    Metric("goodput_rps", "higher", "ratio", "goodput", "requests/s"),
+    Metric("macs_per_request", "lower", "ratio", "MACs per request", "MACs"),
+    Metric("macs_wasted_per_request", "lower", "ratio", "wasted MACs per request", "MACs"),
+    Metric("bytes_up_per_request", "lower", "ratio", "bytes up per request", "B"),
+    Metric("bytes_down_per_request", "lower", "ratio", "bytes down per request", "B"),
+    Metric("bytes_peer_per_request", "lower", "ratio", "bytes between devices per request", "B"),
+    Metric("messages_per_request", "lower", "ratio", "messages per request", ""),
+    Metric("energy_proxy_j", "lower", "ratio", "energy proxy per request", "J"),
+    Metric("peak_memory_bytes", "lower", "ratio", "peak memory of a device", "B"),
+)
+
+METRICS: Final[dict[str, Metric]] = {m.name: m for m in _ALL}
+
+
+def metric(name: str, origin: str = "--metric") -> Metric:
+    """Look a metric up.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name; says which there are.
+    """
+    found = METRICS.get(name)
+    if found is None:
+        close = difflib.get_close_matches(name, METRICS, n=1)
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        raise UsageError(f"{origin}: {name!r} is no metric; {meant}allowed: {', '.join(METRICS)}")
+    return found

@@ -1,0 +1,69 @@
+"""All figures of one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from coinfer.errors import RuntimeFault
+from coinfer.metrics.effort import effort_figures
+from coinfer.metrics.latency import critical_path_ms, latency_figures, percentile_warnings
+from coinfer.metrics.quality import quality_figures
+from coinfer.runtime.record import Outcome
+from coinfer.suite import Cell
+
+FIGURES: Final = (
+    *("requests", "ok", "degraded", "timeout", "failed"),
+    *("accuracy", "accuracy_answered"),
+    *("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "latency_mean_ms"),
+    *("goodput_rps", "deadline_hit_rate"),
+    *("bytes_up_per_request", "bytes_down_per_request", "bytes_peer_per_request"),
+    *("frame_bytes_per_request", "messages_per_request"),
+    *("macs_per_request", "macs_wasted_per_request"),
+    *("peak_memory_bytes", "energy_proxy_j", "exit_counts", "critical_path_ms"),
+    *("duration_s", "stale_messages", "trace_sha256", "fidelity", "warnings"),
+)
+"""Names of all figures, in the order in which they are shown."""
+
+
+def figures(outcome: Outcome, cell: Cell, statics: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of one cell.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    cell : Cell
+    statics : mapping
+        What is known without running: ``peak_memory_bytes``, the most that one device holds.
+
+    Returns
+    -------
+    dict
+        One entry for each name in `FIGURES`; JSON values only.
+
+    Raises
+    ------
+    RuntimeFault
+        If there are fewer or more records than requests: one has disappeared.
+    """
+    records = outcome.records
+    if len(records) != cell.workload.requests:
+        raise RuntimeFault(
+            f"{cell.key}: {len(records)} records for {cell.workload.requests} requests; "
+            "a request must never disappear (please report this)"
+        )
+    found = {
+        **quality_figures(records, outcome.duration_ns, cell.deadline_ms),
+        **latency_figures(records),
+        **effort_figures(outcome, cell.cluster),
+        "critical_path_ms": critical_path_ms(records),
+        "peak_memory_bytes": statics.get("peak_memory_bytes"),
+        "duration_s": outcome.duration_ns / 1e9,
+        "stale_messages": outcome.stale_messages,
+        "trace_sha256": outcome.trace_sha256,
+        "fidelity": msgspec.to_builtins(outcome.fidelity),
+        "warnings": [*outcome.warnings, *percentile_warnings(len(records))],
+    }
+    return {name: found[name] for name in FIGURES}

@@ -1,0 +1,63 @@
+"""Latency over all requests, counted from the intended arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from coinfer.runtime.record import Record
+
+PARTS: Final = ("compute", "serialise", "link", "queue", "decide")
+_QUANTILES: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+def latencies_ms(records: Sequence[Record]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Latency of each request; +inf where it was not answered."""
+    return np.array(
+        [
+            np.inf if r.answered_ns is None else (r.answered_ns - r.intended_ns) / 1e6
+            for r in records
+        ],
+        dtype=np.float64,
+    )
+
+
+def latency_figures(records: Sequence[Record]) -> dict[str, float | None]:
+    """Percentiles and mean over all requests; None where unanswered ones reach that far.
+
+    A percentile is the inverse of the empirical distribution: the shortest latency within which
+    at least that share of all requests was answered. It is always a latency that occurred, so
+    that nothing is interpolated between a finite one and +inf.
+    """
+    latency = latencies_ms(records)
+    found = {
+        f"latency_{name}_ms": _finite(float(np.quantile(latency, share, method="inverted_cdf")))
+        for name, share in _QUANTILES.items()
+    }
+    return {**found, "latency_mean_ms": _finite(float(latency.mean()))}
+
+
+def percentile_warnings(requests: int) -> tuple[str, ...]:
+    """Which percentiles cannot be told from the slowest request, and how many it would take."""
+    return tuple(
+        f"{name} is the slowest of {requests} requests; it takes at least {needed} to tell them "
+        "apart"
+        for name, needed in (("p95", 20), ("p99", 100))
+        if requests < needed
+    )
+
+
+def critical_path_ms(records: Sequence[Record]) -> dict[str, float | None]:
+    """Mean over answered requests of where their time went."""
+    answered = [r for r in records if r.answered_ns is not None]
+    if not answered:
+        return dict.fromkeys(PARTS)
+    return {
+        part: float(np.mean([getattr(r, f"{part}_ns") for r in answered])) / 1e6 for part in PARTS
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
