@@ -1,0 +1,40 @@
+"""Training: recipes, losses, and the zoo that keeps what was trained."""
+
+from coinfer.training.calibration import CalibrationOutputs, calibration_outputs
+from coinfer.training.joint import JointArtifact, fit_joint, load_joint
+from coinfer.training.loop import OnProgress, Progress
+from coinfer.training.recipe import (
+    RECIPES,
+    Recipe,
+    Schedule,
+    StudentRecipe,
+    TeacherRecipe,
+    recipe,
+)
+from coinfer.training.teacher import TeacherArtifact, fit_teacher, load_teacher
+from coinfer.training.views import teacher_views
+from coinfer.training.zoo import Artifact, Zoo, shipped_zoo, user_zoo
+
+__all__ = [
+    "RECIPES",
+    "Artifact",
+    "CalibrationOutputs",
+    "JointArtifact",
+    "OnProgress",
+    "Progress",
+    "Recipe",
+    "Schedule",
+    "StudentRecipe",
+    "TeacherArtifact",
+    "TeacherRecipe",
+    "Zoo",
+    "calibration_outputs",
+    "fit_joint",
+    "fit_teacher",
+    "load_joint",
+    "load_teacher",
+    "recipe",
+    "shipped_zoo",
+    "teacher_views",
+    "user_zoo",
+]

@@ -1,0 +1,125 @@
+"""How models are trained: every number that decides what weights come out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from coinfer.errors import UsageError
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """SGD with Nesterov momentum under a one-cycle learning rate.
+
+    Attributes
+    ----------
+    epochs, batch : int
+    max_lr, momentum, weight_decay : float
+    warm_up : float
+        Share of the steps in which the rate rises from ``max_lr / 10``; it ends at
+        ``max_lr / 1000``.
+    """
+
+    epochs: int
+    batch: int = 128
+    max_lr: float = 0.2
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warm_up: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 2:
+            raise UsageError(f"cannot train {self.epochs} epochs of batches of {self.batch}")
+
+
+class TeacherRecipe(msgspec.Struct, frozen=True):
+    """Supervised training with random shifts and flips.
+
+    Attributes
+    ----------
+    schedule : Schedule
+    shift_pixels : int
+        Images move by up to this in both directions, zero-filled before normalisation.
+    flip : bool
+        Mirror half of the images.
+    """
+
+    schedule: Schedule
+    shift_pixels: int = 2
+    flip: bool = True
+
+
+class StudentRecipe(msgspec.Struct, frozen=True):
+    """Joint distillation; formula and symbols in `coinfer.training.losses`.
+
+    Attributes
+    ----------
+    schedule : Schedule
+    views : int
+        Fixed shifted and mirrored views of each image for which the teacher's answer is cached;
+        training draws one at random for each image and epoch [ours].
+    shift_pixels : int
+    flip : bool
+    alpha, temperature, beta : float
+    exit_weights : tuple of float
+        ``w_b``; empty means 1 for every exit.
+    portion_dropout : tuple of float
+        Probability that the portion of student k is lost during training: one value for all, or
+        one a student (ResiliNet's failout); empty means none is.
+    """
+
+    schedule: Schedule
+    views: int = 10
+    shift_pixels: int = 2
+    flip: bool = True
+    alpha: float = 0.9
+    temperature: float = 4.0
+    beta: float = 5.0
+    exit_weights: tuple[float, ...] = ()
+    portion_dropout: tuple[float, ...] = ()
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """A named pair of recipes; the name enters no address."""
+
+    name: str
+    teacher: TeacherRecipe
+    students: StudentRecipe
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        # Close to what the architecture can reach; about an hour for four trainings on two cores.
+        Recipe(
+            "full",
+            TeacherRecipe(Schedule(epochs=20)),
+            StudentRecipe(Schedule(epochs=20)),
+        ),
+        # All four quickstart trainings within 18 minutes on two cores without bf16.
+        Recipe(
+            "quickstart",
+            TeacherRecipe(Schedule(epochs=8)),
+            StudentRecipe(Schedule(epochs=6), views=4),
+        ),
+        # Seconds on digits, which must not be mirrored.
+        Recipe(
+            "smoke",
+            TeacherRecipe(Schedule(epochs=8, batch=64), shift_pixels=1, flip=False),
+            StudentRecipe(Schedule(epochs=8, batch=64), views=3, shift_pixels=1, flip=False),
+        ),
+    )
+}
+"""The recipes that come with the suite, by name."""
+
+
+def recipe(name: str) -> Recipe:
+    """Return a recipe of the suite by name.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    if name not in RECIPES:
+        raise UsageError(f"no training recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
