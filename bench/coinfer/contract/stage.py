@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
 SOURCE: Final = "source"
@@ -37,7 +36,7 @@ class ModuleRef:
     """
 
     builder: str
-    arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str | None = None
     prefix: str = ""
 

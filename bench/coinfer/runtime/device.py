@@ -94,7 +94,7 @@ class DeviceReactor:
         """Take in data or a control message."""
         body = envelope.body
         if body.job in self._over:
-            self.stale_messages += 1
+            self.stale_messages += isinstance(body, Data)
             return
         job = self._open(body.job)
         if isinstance(body, Data):

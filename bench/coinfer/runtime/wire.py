@@ -85,7 +85,7 @@ class Data(msgspec.Struct, frozen=True, tag="data"):
         return self.stage
 
 
-class Control(msgspec.Struct, frozen=True, tag="control", array_like=True):
+class Control(msgspec.Struct, frozen=True, tag="control"):
     """A decision of the source.
 
     Attributes
@@ -109,8 +109,8 @@ class Control(msgspec.Struct, frozen=True, tag="control", array_like=True):
 
     @property
     def payload_bytes(self) -> int:
-        """Its encoded size."""
-        return len(msgspec.msgpack.encode(self))
+        """Size of its fields in MessagePack."""
+        return len(msgspec.msgpack.encode((self.kind, self.job, self.name, self.rows)))
 
 
 Body: TypeAlias = Data | Control

@@ -1,0 +1,187 @@
+"""One process of a real-time run: a clock, a port, and a heap of events that are due.
+
+Emulated (dilated) time keeps absolute deadlines: an event is handled *as of* its due time, and
+the host's own delay is absorbed by the slack before the next one. What cannot meet its due time
+is an overrun; from there on time slips to what really happened.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Any, Final
+
+import msgspec
+
+from coinfer.runtime.context import Reactor, Work
+from coinfer.runtime.meter import Meter
+from coinfer.runtime.realtime.transport import Packet, Parcel, Port, System
+from coinfer.runtime.wire import Envelope
+
+IDLE_NS: Final = 50_000_000
+"""Longest wait for a packet where no event is due, so that a stop is seen."""
+
+OVERRUN_NS: Final = 1_000_000
+"""How late an event must be to count as an overrun: below this nothing is promised anyway."""
+
+_DONE, _TIMER = range(2)
+
+
+@dataclass
+class _Done:
+    value: Any
+    started_ns: int
+    ended_ns: int
+    meter: Meter
+
+
+class Loop:
+    """Services of the real-time driver for one reactor, and the loop that drives it.
+
+    Parameters
+    ----------
+    port : Port
+    run : int
+        Token of the run.
+    meter : callable
+        Makes the meter of one computation.
+    dilated : bool
+        Whether time is emulated; native mode takes what comes as fast as it comes.
+    exact : bool
+        Handle events at the time of the clock even where time is emulated: for the source, whose
+        answers are measured by the clock.
+    """
+
+    def __init__(
+        self, port: Port, run: int, meter: Callable[[], Meter], *, dilated: bool, exact: bool
+    ) -> None:
+        self._port = port
+        self._run = run
+        self._meter = meter
+        self._dilated = dilated
+        self._clocked = exact or not dilated
+        self._heap: list[tuple[int, int, int, Any]] = []
+        self._cancelled: set[int] = set()
+        self._sequence = 0
+        self._zero_ns = time.monotonic_ns()
+        self.now_ns = 0
+        self.computing = False
+        self.events = 0
+        self.overruns = 0
+        self.busy_ns = 0
+        self.foreign = 0
+        self.on_system: Callable[[System], None] = lambda _: None
+        self.reactor: Reactor
+
+    # Context
+
+    def compute(self, work: Work) -> None:
+        """Compute now; end when the modelled cost is over, or at once in native mode."""
+        start, meter = self.now_ns, self._meter()
+        self.computing = True
+        value = work(meter)
+        finished = self.clock_ns()
+        end = start + meter.total_ns if self._dilated else finished
+        self._meet(end, finished)
+        self.busy_ns += meter.total_ns
+        self._push(max(end, finished), _DONE, _Done(value, start, end, meter))
+
+    def send(self, envelope: Envelope) -> None:
+        """Hand an envelope to the port."""
+        self._port.send(envelope.to, Parcel(self._run, self.now_ns, envelope))
+
+    def set_timer(self, due_ns: int, token: Any) -> int:
+        """Ask for a timer event."""
+        return self._push(due_ns, _TIMER, token)
+
+    def cancel_timer(self, timer: int) -> None:
+        """Forget a timer event."""
+        self._cancelled.add(timer)
+
+    # Driving
+
+    def clock_ns(self) -> int:
+        """Time since zero, by the monotonic clock that all processes of the machine share."""
+        return time.monotonic_ns() - self._zero_ns
+
+    def set_zero(self, zero_ns: int) -> None:
+        """Agree on when the run began, as a reading of the monotonic clock."""
+        self._zero_ns = zero_ns
+
+    def system(self, to: str, kind: str, name: str, **info: Any) -> None:
+        """Tell another driver something."""
+        self._port.send(to, System(self._run, kind, name, info))
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Handle what comes until `until()` is true."""
+        while not until():
+            wait = IDLE_NS
+            if self._heap:
+                wait = min(wait, self._heap[0][0] - self.clock_ns())
+            for packet in self._port.receive(wait):
+                self._take(packet)
+            while self._heap and self._heap[0][0] <= self.clock_ns():
+                self._fire(*heappop(self._heap))
+
+    def _take(self, packet: Packet) -> None:
+        if packet.run != self._run:
+            self.foreign += 1
+        elif isinstance(packet, System):
+            self.on_system(packet)
+        else:
+            self.now_ns = self.clock_ns() if self._clocked else packet.due_ns
+            self.reactor.on_message(self._delivered(packet.envelope))
+
+    def _delivered(self, envelope: Envelope) -> Envelope:
+        """Envelope whose path reaches up to now; what is missing was spent on the way."""
+        late = self.now_ns - envelope.path.origin_ns - envelope.path.total_ns
+        return msgspec.structs.replace(envelope, path=envelope.path.plus(link=late))
+
+    def _fire(self, due_ns: int, kind: int, sequence: int, payload: Any) -> None:
+        if sequence in self._cancelled:
+            self._cancelled.discard(sequence)
+            return
+        self.now_ns = self.clock_ns() if self._clocked else due_ns
+        if kind == _DONE:
+            self.computing = False
+            payload.ended_ns = self.now_ns
+            self.reactor.on_done(payload)
+        else:
+            self.reactor.on_timer(payload)
+
+    def _meet(self, due_ns: int, clock_ns: int) -> None:
+        self.events += 1
+        self.overruns += clock_ns > due_ns + OVERRUN_NS
+
+    def _push(self, due_ns: int, kind: int, payload: Any) -> int:
+        self._sequence += 1
+        heappush(self._heap, (due_ns, kind, self._sequence, payload))
+        return self._sequence
+
+
+def sharpen_timers() -> None:
+    """Halve the overshoot of sleeps where the kernel lets a process ask for it (Linux)."""
+    if sys.platform == "linux":
+        pr_set_timerslack = 29
+        ctypes.CDLL(None).prctl(pr_set_timerslack, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process, even a stopped one, when its parent ends (Linux)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig, sigkill = 1, 9
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, sigkill, 0, 0, 0)
+
+
+class LinkLoop(Loop):
+    """The hub's loop: its timers are messages on links, and a late release is an overrun."""
+
+    def set_timer(self, due_ns: int, token: Any) -> int:
+        """Ask for the release of a message."""
+        clock = self.clock_ns()
+        self._meet(due_ns, clock)
+        return super().set_timer(max(due_ns, clock), token)
