@@ -1,0 +1,193 @@
+"""Which cells are held against which: within a run along an axis, or between two runs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from coinfer.metrics import Metric
+from coinfer.stats.verdicts import Question, Row, Rules, judge
+from coinfer.store import StoredCell
+from coinfer.suite import SEED_AXES
+from coinfer.suite.schema import Value
+
+_Group: TypeAlias = tuple[tuple[str, Value], ...]
+_Unit: TypeAlias = tuple[Value, ...]
+_Units: TypeAlias = dict[_Unit, StoredCell]
+
+# Under one key, what else must agree so that two runs measured the same thing.
+_GIVEN = ("workload", "cluster", "faults")
+
+
+def within_run(
+    cells: Iterable[StoredCell],
+    metrics: Sequence[Metric],
+    rules: Rules,
+    *,
+    base: Value,
+    by: str = "method",
+    against: Sequence[Value] | None = None,
+    where: Mapping[str, Value] | None = None,
+) -> tuple[Row, ...]:
+    """Hold every value of one axis against `base`, all other coordinates equal.
+
+    Parameters
+    ----------
+    cells : iterable of StoredCell
+    metrics : sequence of Metric
+    rules : Rules
+    base : value
+        Of the axis `by`.
+    by : str
+    against : sequence of value, optional
+        Only these are held against `base`.
+    where : mapping of axis to value, optional
+        Only cells with these coordinates count.
+    """
+    groups: dict[_Group, dict[str, _Units]] = defaultdict(lambda: defaultdict(dict))
+    for stored in cells:
+        at = stored.cell.coordinates
+        if all(str(at[axis]) == str(value) for axis, value in (where or {}).items()):
+            groups[_group(stored, by)][str(at[by])][_unit(stored)] = stored
+    names = list(dict.fromkeys(name for sides in groups.values() for name in sides))
+    wanted = [name for name in names if name != str(base)] if against is None else against
+    questions = [
+        _question(metric, group, str(base), str(new), sides[str(base)], sides[str(new)], False)
+        for metric in metrics
+        for group, sides in groups.items()
+        for new in wanted
+    ]
+    return judge(questions, rules)
+
+
+def between_runs(
+    base: Iterable[StoredCell],
+    new: Iterable[StoredCell],
+    metrics: Sequence[Metric],
+    rules: Rules,
+    *,
+    labels: tuple[str, str],
+    same_machine: bool,
+) -> tuple[Row, ...]:
+    """Hold the cells of a run against those of the same keys in an older one.
+
+    Cells in virtual time are deterministic, so that any change is exact. Cells that only the new
+    run has are no question: there is nothing to hold them against.
+
+    Parameters
+    ----------
+    base, new : iterable of StoredCell
+    metrics : sequence of Metric
+    rules : Rules
+    labels : tuple of str
+        What the two runs are called.
+    same_machine : bool
+        Whether their fingerprints are equal.
+    """
+    base_groups, new_groups = _grouped(base), _grouped(new)
+    questions = []
+    for metric in metrics:
+        for group, units in base_groups.items():
+            other = new_groups.get(group, {})
+            question = _question(metric, group, *labels, units, other, _virtual(units))
+            questions.append(_across_machines(question, _virtual(units), same_machine))
+    return judge(questions, rules)
+
+
+def _group(stored: StoredCell, by: str | None) -> _Group:
+    at = stored.cell.coordinates
+    return tuple((axis, at[axis]) for axis in at if axis != by and axis not in SEED_AXES)
+
+
+def _grouped(cells: Iterable[StoredCell]) -> dict[_Group, _Units]:
+    groups: dict[_Group, _Units] = defaultdict(dict)
+    for stored in cells:
+        groups[_group(stored, None)][_unit(stored)] = stored
+    return groups
+
+
+def _unit(stored: StoredCell) -> _Unit:
+    """Which draw a cell is; a repeat in virtual time is the same draw again, not another one."""
+    cell = stored.cell
+    repeat = 0 if cell.mode == "virtual" else cell.repeat
+    return cell.train_seed, cell.run_seed, repeat
+
+
+def _virtual(units: _Units) -> bool:
+    return all(stored.cell.mode == "virtual" for stored in units.values())
+
+
+def _question(
+    metric: Metric,
+    group: _Group,
+    base: str,
+    new: str,
+    base_units: _Units,
+    new_units: _Units,
+    exact: bool,
+) -> Question:
+    question = Question(metric, dict(group), base, new, (), exact)
+    done = [unit for unit in base_units if base_units[unit].status == "done"]
+    both = [u for u in done if u in new_units and new_units[u].status == "done"]
+    if not both:
+        side = new if done else base
+        what = "failed" if new_units and done else "has no such cells"
+        return _refused(question, "missing", f"{side} {what}")
+    for unit in both:
+        told = _told_apart(base_units[unit], new_units[unit])
+        if told:
+            return _refused(question, "not-comparable", told)
+        if metric.time and _untrustworthy(base_units[unit], new_units[unit]):
+            return _refused(question, "not-comparable", "emulation was UNTRUSTWORTHY")
+    pairs = [(_figure(metric, base_units[unit]), _figure(metric, new_units[unit])) for unit in both]
+    known = tuple((a, b) for a, b in pairs if a is not None and b is not None)
+    if not known:
+        return _refused(question, "not-comparable", "not measured")
+    if all(math.isinf(a) and math.isinf(b) for a, b in known):
+        return _refused(question, "not-comparable", "too many requests unanswered on both sides")
+    lost = len(done) - len(both)
+    reason = f"{lost} of {len(done)} seeds have no partner" if lost else None
+    return msgspec.structs.replace(question, pairs=known, reason=reason)
+
+
+def _across_machines(question: Question, virtual: bool, same_machine: bool) -> Question:
+    if same_machine or question.refusal is not None:
+        return question
+    if not virtual:
+        return _refused(question, "not-comparable", "measured on another machine")
+    reason = "other machine: modelled times are comparable, predictions may differ in a few items"
+    return msgspec.structs.replace(question, reason=reason)
+
+
+def _refused(question: Question, verdict: str, reason: str) -> Question:
+    refusal = ("missing", reason) if verdict == "missing" else ("not-comparable", reason)
+    return msgspec.structs.replace(question, refusal=refusal)
+
+
+def _told_apart(base: StoredCell, new: StoredCell) -> str | None:
+    """Say what the two cells were told differently although no axis says so."""
+    for name in _GIVEN:
+        if name in ("cluster", "faults") and (
+            getattr(base.cell, f"{name}_name") != getattr(new.cell, f"{name}_name")
+        ):
+            continue
+        if getattr(base.cell, name) != getattr(new.cell, name):
+            return f"the {name} is not the same although it has the same name"
+    return None
+
+
+def _untrustworthy(*cells: StoredCell) -> bool:
+    fidelities = [stored.figures.get("fidelity") or {} for stored in cells]
+    return any(fidelity.get("verdict") == "UNTRUSTWORTHY" for fidelity in fidelities)
+
+
+def _figure(metric: Metric, stored: StoredCell) -> float | None:
+    """Figure of a cell; a latency that unanswered requests reach is without bound."""
+    value = stored.figures.get(metric.name)
+    if value is None:
+        return math.inf if metric.time else None
+    return float(value)

@@ -1,0 +1,214 @@
+"""Verdicts: differences that were put in are found, those that were not are not."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats
+
+from coinfer.metrics import METRICS
+from coinfer.stats import Rules, between_runs, within_run
+from coinfer.store import StoredCell
+from coinfer.suite import expand
+from coinfer.suite.load import read_suite
+
+METHODS = {name: type(name, (msgspec.Struct,), {}) for name in ("nonn", "rocoin", "distree")}
+P50, ACCURACY = METRICS["latency_p50_ms"], METRICS["accuracy"]
+SUITE = read_suite(
+    """
+schema = 1
+name = "mine"
+question = "?"
+[defaults]
+workload = { kind = "single-stream", requests = 200 }
+[axes]
+method = ["nonn", "rocoin"]
+""",
+    "mine.toml",
+)
+
+
+def run(figures, seeds=6, **axes):
+    """Stored cells; `figures(cell)` gives their figures, or None where they failed."""
+    overrides = {"run_seed": list(range(seeds)), **axes}
+    made = []
+    for cell in expand(SUITE, METHODS, overrides):
+        found = figures(cell)
+        made.append(
+            StoredCell(
+                schema=1,
+                cell=cell,
+                inputs_hash="h",
+                status="failed" if found is None else "done",
+                figures=found or {},
+            )
+        )
+    return made
+
+
+def by_method(base, factor, noise=0.01, seed=0):
+    """Latency with a factor for rocoin and noise of its own for each cell."""
+    rng = np.random.default_rng(seed)
+
+    def figures(cell):
+        way = factor if cell.method.variant == "rocoin" else 1
+        return {"latency_p50_ms": base * way * math.exp(rng.normal(0, noise))}
+
+    return figures
+
+
+def one(rows):
+    (row,) = rows
+    return row
+
+
+def test_a_method_that_is_faster_is_faster_by_the_right_ratio():
+    row = one(within_run(run(by_method(50, 0.5)), [P50], Rules(), base="nonn"))
+    assert (row.verdict, row.regression, row.pairs) == ("faster", False, 6)
+    assert row.ratio == pytest.approx(0.5, rel=0.03)
+    assert row.ci_low < row.ratio < row.ci_high
+    assert row.p_value == pytest.approx(2 / 64)
+    assert row.base == "nonn"
+    assert row.new == "rocoin"
+    assert "method" not in row.where
+    assert "run_seed" not in row.where
+
+
+def test_slower_is_a_regression():
+    row = one(within_run(run(by_method(50, 1.3)), [P50], Rules(), base="nonn"))
+    assert (row.verdict, row.regression) == ("slower", True)
+
+
+def test_significant_but_small_is_the_same():
+    row = one(within_run(run(by_method(50, 1.005, noise=0.0005)), [P50], Rules(), base="nonn"))
+    assert row.p_value < 0.05
+    assert row.verdict == "same"
+
+
+def test_three_pairs_can_only_be_inconclusive_and_say_how_many_more():
+    row = one(within_run(run(by_method(50, 0.5), seeds=3), [P50], Rules(), base="nonn"))
+    assert row.verdict == "inconclusive"
+    assert row.pairs_needed == 6
+    assert "3 more" in row.reason
+
+
+def test_accuracy_is_told_in_points():
+    def figures(cell):
+        return {"accuracy": (0.9 if cell.method.variant == "rocoin" else 0.8) + cell.run_seed / 1e3}
+
+    row = one(within_run(run(figures), [ACCURACY], Rules(), base="nonn"))
+    assert row.verdict == "better"
+    assert row.difference == pytest.approx(0.1)
+    assert row.ratio == pytest.approx(row.new_mean / row.base_mean)
+
+
+def test_unanswered_requests_make_a_side_slower_without_a_ratio():
+    def figures(cell):
+        return {"latency_p50_ms": None if cell.method.variant == "rocoin" else 50.0}
+
+    row = one(within_run(run(figures), [P50], Rules(), base="nonn"))
+    assert (row.verdict, row.ratio, row.new_mean) == ("slower", None, None)
+    both = run(lambda cell: {"latency_p50_ms": None})
+    assert one(within_run(both, [P50], Rules(), base="nonn")).verdict == "not-comparable"
+
+
+def test_repeats_in_virtual_time_are_not_new_evidence():
+    cells = run(by_method(50, 0.5), seeds=2, repeat=[0, 1, 2, 3, 4])
+    assert one(within_run(cells, [P50], Rules(), base="nonn")).pairs == 2
+    real = run(by_method(50, 0.5), seeds=2, repeat=[0, 1, 2, 3, 4], mode=["native"])
+    assert one(within_run(real, [P50], Rules(), base="nonn")).pairs == 10
+
+
+def test_only_what_is_asked_for_is_compared():
+    cells = run(by_method(50, 0.5), encoding=["raw", "int8"], method=["nonn", "rocoin", "distree"])
+    assert len(within_run(cells, [P50], Rules(), base="nonn")) == 4
+    where = {"encoding": "int8"}
+    rows = within_run(cells, [P50], Rules(), base="nonn", against=["rocoin"], where=where)
+    assert one(rows).where["encoding"] == "int8"
+    by_encoding = within_run(cells, [P50], Rules(), base="raw", by="encoding")
+    assert {row.where["method"] for row in by_encoding} == {"nonn", "rocoin", "distree"}
+
+
+def test_a_false_alarm_in_a_table_without_differences_is_rare():
+    """A/A with seeds that share a disturbance: the share of tables with any alarm is <= alpha."""
+    tables, alarms = 150, 0
+    rng = np.random.default_rng(7)
+    methods = {"method": ["nonn", "rocoin"], "encoding": ["raw", "fp16", "int8"]}
+    for _ in range(tables):
+        shared = rng.normal(0, 0.2, 6)
+
+        def figures(cell, shared=shared):
+            return {"latency_p50_ms": 50 * math.exp(shared[cell.run_seed] + rng.normal(0, 0.05))}
+
+        rows = within_run(run(figures, **methods), [P50], Rules(), base="nonn")
+        alarms += any(row.verdict in ("faster", "slower") for row in rows)
+    assert alarms <= stats.binom.ppf(0.999, tables, 0.05)
+
+
+def test_between_runs_virtual_time_is_exact():
+    old, new = run(by_method(50, 1)), run(by_method(50, 1))
+    compare = {"labels": ("old", "new"), "same_machine": True}
+    rows = between_runs(old, new, [P50], Rules(), **compare)
+    assert [(r.verdict, r.exact, r.ratio, r.p_value) for r in rows] == [("same", True, 1, None)] * 2
+
+    def slow(factor):
+        return [
+            msgspec.structs.replace(
+                s, figures={"latency_p50_ms": s.figures["latency_p50_ms"] * factor}
+            )
+            for s in old
+        ]
+
+    row = between_runs(old, slow(1.01), [P50], Rules(), **compare)[0]
+    assert (row.verdict, row.exact) == ("same", True)
+    assert row.ratio == row.ci_low == row.ci_high == pytest.approx(1.01)
+    row = between_runs(old, slow(1.05), [P50], Rules(), **compare)[0]
+    assert (row.verdict, row.regression) == ("slower", True)
+
+
+def test_measured_times_of_another_machine_are_not_comparable():
+    cells = run(by_method(50, 1), mode=["native"])
+    compare = {"labels": ("old", "new"), "same_machine": False}
+    row = between_runs(cells, cells, [P50], Rules(), **compare)[0]
+    assert row.verdict == "not-comparable"
+    assert "machine" in row.reason
+    virtual = run(by_method(50, 1))
+    assert between_runs(virtual, virtual, [P50], Rules(), **compare)[0].verdict == "same"
+
+
+def test_another_workload_under_the_same_name_is_not_comparable():
+    cells = run(by_method(50, 1))
+    other = msgspec.structs.replace(cells[0].cell.workload, requests=7)
+    changed = [
+        msgspec.structs.replace(s, cell=msgspec.structs.replace(s.cell, workload=other))
+        for s in cells
+    ]
+    row = between_runs(cells, changed, [P50], Rules(), labels=("old", "new"), same_machine=True)[0]
+    assert row.verdict == "not-comparable"
+    assert "workload" in row.reason
+
+
+def test_what_the_new_run_lacks_is_missing_and_what_it_adds_is_not_asked():
+    cells = run(by_method(50, 1))
+    nonn = [s for s in cells if s.cell.method.variant == "nonn"]
+    compare = {"labels": ("old", "new"), "same_machine": True}
+    verdicts = [r.verdict for r in between_runs(cells, nonn, [P50], Rules(), **compare)]
+    assert verdicts == ["same", "missing"]
+    assert len(between_runs(nonn, cells, [P50], Rules(), **compare)) == 1
+    failed = run(lambda cell: None)
+    row = between_runs(cells, failed, [P50], Rules(), **compare)[0]
+    assert (row.verdict, row.reason) == ("missing", "new failed")
+
+
+def test_an_untrustworthy_emulation_gives_no_time_verdict():
+    def figures(cell):
+        bad = {"verdict": "UNTRUSTWORTHY"}
+        return {"latency_p50_ms": 5.0, "accuracy": 0.5, "fidelity": bad}
+
+    cells = run(figures, mode=["realtime"])
+    time, accuracy = within_run(cells, [P50, ACCURACY], Rules(), base="nonn")
+    assert time.verdict == "not-comparable"
+    assert accuracy.verdict == "same"
