@@ -47,15 +47,15 @@ class _Loops:
         probabilities = exponentials / total[:, None]
         with np.errstate(invalid="ignore"):
             surprise = probabilities * (log_total[:, None] - shifted)
-        top = np.partition(probabilities, -2, axis=1) if logits.shape[1] > 1 else probabilities
-        second = top[:, -2] if logits.shape[1] > 1 else 0.0
+        second = np.partition(shifted, -2, axis=1)[:, -2] if logits.shape[1] > 1 else -np.inf
 
-        out.max_prob[:] = np.where(valid, top[:, -1], np.nan)
+        out.max_prob[:] = np.where(valid, 1 / total, np.nan)
         # A -Inf logit has probability zero, and p log p tends to zero there.
         out.entropy[:] = np.where(
             valid, np.where(probabilities > 0, surprise, 0.0).sum(axis=1), np.nan
         )
-        out.margin[:] = np.where(valid, top[:, -1] - second, np.nan)
+        # p1 - p2, without the cancellation between nearly equal ones.
+        out.margin[:] = np.where(valid, -np.expm1(second) / total, np.nan)
         out.energy[:] = np.where(valid, -(largest[:, 0] + log_total), np.nan)
         out.label[:] = np.where(valid, logits.argmax(axis=1), -1)
 
@@ -65,6 +65,7 @@ class _Loops:
             if kind == "relative-l2":
                 difference, base = _norm(c - p), _norm(p)
                 out[:] = np.where(difference == 0, 0.0, difference / base)
+                out[~np.isfinite(difference)] = np.nan
             elif kind == "l2":
                 out[:] = _norm(_unit(c) - _unit(p))
             else:
