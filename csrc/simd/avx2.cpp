@@ -1,11 +1,11 @@
-// AVX2 with FMA and F16C (x86-64-v3).
+// AVX2 with FMA and F16C (x86-64-v3), and carry-less multiplication, which came earlier.
 #include "simd/common.hpp"
 
 #if COINFER_X86_SETS
 #include <immintrin.h>
 
 #pragma GCC push_options
-#pragma GCC target("arch=x86-64-v3")
+#pragma GCC target("arch=x86-64-v3,pclmul")
 #define COINFER_VECTOR_BYTES 32
 
 namespace coinfer {
@@ -15,7 +15,18 @@ namespace {
 #include "simd/int8.inl"
 #include "simd/scores.inl"
 #include "simd/change.inl"
-#include "simd/crc_sse42.inl"
+
+using Fold = __m128i;
+inline Fold fold_load(const std::uint8_t* data) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(data));
+}
+inline Fold fold_key(std::uint64_t low, std::uint64_t high) {
+    return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+}
+inline Fold fold_step(Fold a, Fold key, Fold next) {
+    return _mm_clmulepi64_si128(a, key, 0x00) ^ _mm_clmulepi64_si128(a, key, 0x11) ^ next;
+}
+#include "simd/crc_fold.inl"
 
 inline __m128i eight(Floats v) {
     return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

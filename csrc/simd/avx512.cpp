@@ -1,12 +1,13 @@
-// AVX-512 F, BW, CD, DQ and VL (x86-64-v4).
+// AVX-512 F, BW, CD, DQ and VL (x86-64-v4) with VPCLMULQDQ: Ice Lake, Zen 4 and later.
 #include "simd/common.hpp"
 
 #if COINFER_X86_SETS
 #include <immintrin.h>
 
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in GCC's own _mm512_undefined_ps
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // both in GCC's own _mm512_undefined_ps
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC push_options
-#pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
+#pragma GCC target("arch=x86-64-v4,pclmul,vpclmulqdq,prefer-vector-width=512")
 #define COINFER_VECTOR_BYTES 64
 
 namespace coinfer {
@@ -16,7 +17,17 @@ namespace {
 #include "simd/int8.inl"
 #include "simd/scores.inl"
 #include "simd/change.inl"
-#include "simd/crc_sse42.inl"
+
+using Fold = __m512i;
+inline Fold fold_load(const std::uint8_t* data) { return _mm512_loadu_si512(data); }
+inline Fold fold_key(std::uint64_t low, std::uint64_t high) {
+    return _mm512_broadcast_i32x4(
+        _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)));
+}
+inline Fold fold_step(Fold a, Fold key, Fold next) {
+    return _mm512_clmulepi64_epi128(a, key, 0x00) ^ _mm512_clmulepi64_epi128(a, key, 0x11) ^ next;
+}
+#include "simd/crc_fold.inl"
 
 inline __m256i sixteen(Floats v) {
     return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -10,6 +10,6 @@
 #include <cstring>
 #include <limits>
 
-#include "simd/crc_tables.hpp"
+#include "simd/crc_constants.hpp"
 #include "simd/kernels.hpp"
 #include "simd/platform.hpp"

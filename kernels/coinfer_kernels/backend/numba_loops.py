@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
     Int8 = npt.NDArray[np.int8]
+    Words = npt.NDArray[np.uint16]
     Bytes = npt.NDArray[np.uint8]
 
 try:
@@ -80,6 +81,39 @@ def _span(bits: Any) -> tuple[Any, Any, Any]:
         high = max(high, value)
         magnitude = max(magnitude, np.int32(bits[i] & _MAGNITUDE))
     return _ordered(low), high, magnitude
+
+
+@numba.njit(cache=True)
+def _narrow(bits: Any, out: Any) -> None:
+    """float16 by integer arithmetic, a byte at a time: the frame need not be aligned."""
+    for i in range(len(bits)):
+        magnitude = np.uint32(bits[i] & np.uint32(0x7FFFFFFF))
+        # Rebias the exponent; 0xFFF and the last bit that is kept round half to even.
+        last = np.uint32((magnitude >> np.uint32(13)) & np.uint32(1))
+        half = np.uint32((magnitude - np.uint32(0x37FFF001) + last) >> np.uint32(13))
+        # A step of 0.5 is the smallest subnormal: the addition rounds.
+        small = np.float32(magnitude.view(np.float32) + _HALF).view(np.uint32)
+        half = small - np.uint32(0x3F000000) if magnitude < np.uint32(0x38800000) else half
+        half = np.uint32(0x7C00) if magnitude >= np.uint32(0x47800000) else half
+        half = np.uint32(0x7E00) if magnitude > np.uint32(0x7F800000) else half
+        half = np.uint32(half | ((bits[i] >> np.uint32(16)) & np.uint32(0x8000)))
+        out[2 * i] = np.uint8(half & np.uint32(0xFF))
+        out[2 * i + 1] = np.uint8(half >> np.uint32(8))
+
+
+@numba.njit(cache=True)
+def _widen(data: Any, out: Any) -> None:
+    for i in range(len(out)):
+        half = np.int32(data[2 * i]) | np.int32(data[2 * i + 1]) << np.int32(8)
+        magnitude = np.int32(half & np.int32(0x7FFF))
+        shifted = np.int32(magnitude << np.int32(13))
+        value = np.int32(shifted + np.int32(112 << 23)).view(np.float32)
+        # Infinity and NaN keep the top exponent; a subnormal is a number of smallest steps.
+        top = np.int32(shifted + np.int32(224 << 23)).view(np.float32)
+        value = top if magnitude >= np.int32(0x7C00) else value
+        tiny = np.float32(magnitude) * np.float32(2.0**-24)
+        value = tiny if magnitude < np.int32(0x400) else value
+        out[i] = -value if half >= np.int32(0x8000) else value
 
 
 @numba.njit(cache=True)
@@ -174,6 +208,12 @@ class _Loops:
 
     def crc32c(self, data: Bytes, crc: int) -> int:
         return int(_crc32c(data, crc ^ 0xFFFFFFFF, self._tables)) ^ 0xFFFFFFFF
+
+    def narrow(self, x: Float32, out: Words) -> None:
+        _narrow(x.view(np.uint32), out.view(np.uint8))
+
+    def widen(self, halves: Words, out: Float32) -> None:
+        _widen(halves.view(np.uint8), out)
 
     def span(self, x: Float32) -> tuple[float, float]:
         low, high, magnitude = _span(x.view(np.int32))

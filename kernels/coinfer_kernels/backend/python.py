@@ -17,18 +17,24 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     Float32 = npt.NDArray[np.float32]
-    Float16 = npt.NDArray[np.float16]
     Int8 = npt.NDArray[np.int8]
     Bytes = npt.NDArray[np.uint8]
+    Words = npt.NDArray[np.uint16]
 
 
 class Loops(Protocol):
-    """The loops a Python back end must bring. Arrays are aligned, contiguous and checked."""
+    """The loops a Python back end must bring. Arrays are contiguous, checked, and aligned."""
 
     name: str
 
     def crc32c(self, data: Bytes, crc: int) -> int:
         """CRC32C of `data`, continuing from `crc`."""
+
+    def narrow(self, x: Float32, out: Words) -> None:
+        """Bits of `x` as float16, to nearest even. `out` may be unaligned."""
+
+    def widen(self, halves: Words, out: Float32) -> None:
+        """Bits of float16 as float32. `halves` may be unaligned."""
 
     def span(self, x: Float32) -> tuple[float, float]:
         """Smallest and largest of the finite `x` and zero; NaN when an element is not finite."""
@@ -78,8 +84,7 @@ class PythonBackend:
         if encoding == "raw":
             payload.view("<f4")[:] = array.ravel()
         elif encoding == "fp16":
-            with np.errstate(over="ignore"):  # beyond 65504 becomes infinite, as documented
-                payload.view("<f2")[:] = array.ravel()
+            self._loops.narrow(array.ravel(), payload.view("<u2"))
         else:
             flat = array.ravel()
             low, high = self._loops.span(flat)
@@ -107,7 +112,7 @@ class PythonBackend:
         if info.encoding == "raw":
             flat[:] = payload.view("<f4")
         elif info.encoding == "fp16":
-            flat[:] = payload.view("<f2")
+            self._loops.widen(payload.view("<u2"), flat)
         else:
             self._loops.dequantise(payload.view(np.int8), info.scale, info.zero_point, flat)
         return out

@@ -17,11 +17,19 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
     Float64 = npt.NDArray[np.float64]
     Int8 = npt.NDArray[np.int8]
+    Words = npt.NDArray[np.uint16]
 
 
 class _Loops:
     name = "reference"
     crc32c = staticmethod(_crc.crc32c)
+
+    def narrow(self, x: Float32, out: Words) -> None:
+        with np.errstate(over="ignore"):  # from 65520 on the value becomes infinite, as documented
+            out.view(np.float16)[:] = x
+
+    def widen(self, halves: Words, out: Float32) -> None:
+        out[:] = halves.view(np.float16)
 
     def span(self, x: Float32) -> tuple[float, float]:
         if not np.isfinite(x).all():

@@ -1,4 +1,4 @@
-// Tables for CRC32C (Castagnoli, reflected polynomial 0x82F63B78), made by the compiler.
+// Constants of CRC32C (Castagnoli, reflected polynomial 0x82F63B78), made by the compiler.
 #pragma once
 
 #include <array>
@@ -24,6 +24,14 @@ constexpr std::array<CrcTable, places> crc_tables() {
             tables[place][value] = (before >> 8) ^ tables[0][before & 0xFF];
         }
     return tables;
+}
+
+// x^power modulo the polynomial, as the upper half of a reflected 64-bit word.
+constexpr std::uint64_t crc_power(std::size_t power) {
+    std::uint32_t remainder = 0x80000000u;  // 1
+    for (; power > 0; --power)
+        remainder = (remainder >> 1) ^ (remainder & 1 ? 0x82F63B78u : 0u);
+    return std::uint64_t{remainder} << 32;
 }
 
 }  // namespace coinfer
