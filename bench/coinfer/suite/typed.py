@@ -55,6 +55,12 @@ def hint(value: str, allowed: Iterable[str]) -> str:
     return f"{meant}allowed: {', '.join(names)}"
 
 
+def allowed_values(kind: type, field: str) -> list[str]:
+    """Values that a field, or each item of it, is limited to; empty where it is not."""
+    at = _type_at(inspect.type_info(kind), f".{field}[0]")
+    return [str(value) for value in at.values] if isinstance(at, inspect.LiteralType) else []
+
+
 def _explain(text: str, inner: str, kind: type) -> str:
     quoted = _QUOTED.search(text)
     at = _type_at(inspect.type_info(kind), inner)

@@ -1,0 +1,25 @@
+"""Entry point of the ``coinfer`` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; say which extra to install where one is missing."""
+    try:
+        from coinfer.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "coinfer":
+            raise
+        print(
+            f"error: the coinfer command needs {error.name!r}, which is not installed; "
+            "run: pip install 'coinfer[bench]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    app()
+
+
+if __name__ == "__main__":
+    main()

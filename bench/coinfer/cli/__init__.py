@@ -1,0 +1,1 @@
+"""The ``coinfer`` command: one short file a sub-command."""

@@ -1,0 +1,61 @@
+"""All sub-commands, and how their errors end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from coinfer.cli import calibrate, compare, doctor, list_, plan, report, run, train, zoo
+from coinfer.errors import CoinferError
+
+
+class _Group(TyperGroup):
+    """Commands whose errors are one line and an exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CoinferError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0].startswith("coinfer"):
+                raise
+            typer.echo(
+                f"error: this needs {error.name!r}, which is not installed; "
+                "run: pip install 'coinfer[bench]'",
+                err=True,
+            )
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Benchmark cooperative DNN inference on heterogeneous, failing edge devices.",
+    epilog="Start with: coinfer run quickstart",
+)
+app.command("run")(run.run)
+app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("plan")(plan.plan)
+app.command("train")(train.train)
+app.command("list")(list_.list_)
+app.add_typer(zoo.app, name="zoo")
+app.command("calibrate")(calibrate.calibrate)
+app.command("doctor")(doctor.doctor)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        import coinfer
+
+        typer.echo(coinfer.__version__)
+        raise typer.Exit

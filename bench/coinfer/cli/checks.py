@@ -1,0 +1,187 @@
+"""Read-only checks of the machine, each with advice where something would spoil results."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple
+
+from coinfer.store.environment import Environment, affinity, capture
+
+_BUSY: Final = 0.3
+_COARSE_NS: Final = 1_000
+_LITTLE_BYTES: Final = 1_000_000_000
+
+
+class Finding(NamedTuple):
+    """What one check found.
+
+    Attributes
+    ----------
+    check : str
+    level : {"ok", "advice", "problem"}
+    found : str
+    advice : str
+        What to do; empty where nothing needs doing.
+    """
+
+    check: str
+    level: Literal["ok", "advice", "problem"]
+    found: str
+    advice: str = ""
+
+
+def examine() -> list[Finding]:
+    """Run every check; one that cannot look says so, and the others still do."""
+    environment = capture()
+    findings = []
+    for check in _CHECKS:
+        try:
+            findings.append(check(environment))
+        except Exception as error:
+            name = check.__name__.strip("_")
+            findings.append(Finding(name, "advice", f"could not look: {error}"))
+    return findings
+
+
+def _processor(environment: Environment) -> Finding:
+    identity = environment.identity
+    cores = f"{identity['cores_logical']} logical, {identity['cores_physical']} physical cores"
+    return Finding("processor", "ok", f"{identity['cpu']}; {cores}; {', '.join(identity['isa'])}")
+
+
+def _smt(environment: Environment) -> Finding:
+    logical = environment.identity["cores_logical"]
+    physical = environment.identity["cores_physical"]
+    if physical is None or logical <= physical:
+        return Finding("smt", "ok", "no two logical cores share a physical one")
+    return Finding(
+        "smt",
+        "advice",
+        f"{logical} logical cores on {physical} physical ones",
+        "realtime cells: use at most one emulated device a physical core",
+    )
+
+
+def _governor(environment: Environment) -> Finding:
+    found = environment.readings["governor"]
+    if found is None:
+        return Finding("governor", "ok", "not visible here (virtual machine or other system)")
+    if found == "performance":
+        return Finding("governor", "ok", found)
+    advice = "realtime and native cells: 'cpupower frequency-set -g performance' steadies the clock"
+    return Finding("governor", "advice", found, advice)
+
+
+def _load(environment: Environment) -> Finding:
+    load = environment.readings["load_1min"]
+    share = load / (environment.identity["cores_logical"] or 1)
+    found = f"{load:.2f} in the last minute"
+    if share <= _BUSY:
+        return Finding("load", "ok", found)
+    return Finding("load", "advice", found, "realtime and native cells: let other work end first")
+
+
+def _affinity(environment: Environment) -> Finding:
+    usable = affinity()
+    logical = environment.identity["cores_logical"]
+    if usable is None or len(usable) == logical:
+        return Finding("affinity", "ok", "all cores may be used")
+    return Finding(
+        "affinity",
+        "advice",
+        f"{len(usable)} of {logical} cores may be used: {usable}",
+        "realtime cells pin devices to these only",
+    )
+
+
+def _threads(environment: Environment) -> Finding:
+    given = {k: v for k, v in environment.readings["threads"].items() if v is not None}
+    found = ", ".join(f"{k} = {v}" for k, v in given.items()) or "none set"
+    wide = [name for name, value in given.items() if value != "1"]
+    if not wide:
+        return Finding("thread variables", "ok", found)
+    return Finding(
+        "thread variables",
+        "advice",
+        found,
+        f"unset {wide[0]} or set it to 1: processes pinned to one core get slower with more",
+    )
+
+
+def _memory(environment: Environment) -> Finding:
+    free = environment.readings["memory_available_bytes"]
+    found = f"{free / 1e9:.1f} GB free"
+    if free >= _LITTLE_BYTES:
+        return Finding("memory", "ok", found)
+    return Finding("memory", "advice", found, "use fewer workers (-j 1)")
+
+
+def _timer(_environment: Environment) -> Finding:
+    steps = []
+    for _ in range(200):
+        first = now = time.perf_counter_ns()
+        while now == first:
+            now = time.perf_counter_ns()
+        steps.append(now - first)
+    step_ns = min(steps)
+    found = f"{step_ns} ns between two readings"
+    if step_ns <= _COARSE_NS:
+        return Finding("timer", "ok", found)
+    return Finding("timer", "advice", found, "realtime cells: use dilation of 10 or more")
+
+
+def _versions(environment: Environment) -> Finding:
+    packages = environment.identity["packages"]
+    missing = [name for name, version in packages.items() if version is None]
+    found = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
+    found = f"{environment.identity['python']}; {found}"
+    if not missing:
+        return Finding("versions", "ok", found)
+    advice = f"missing: {', '.join(missing)}; run: pip install 'coinfer[bench]'"
+    return Finding("versions", "problem", found, advice)
+
+
+def _kernels(environment: Environment) -> Finding:
+    info: dict[str, Any] = environment.identity["kernels"]
+    if "error" in info:
+        return Finding("kernels", "problem", info["error"], "run: pip install -e . in the clone")
+    found = f"{info.get('backend')}, instruction set {info.get('isa') or '-'}"
+    lacking = {k: v for k, v in info.get("backends", {}).items() if v != "available"}
+    if not lacking:
+        return Finding("kernels", "ok", found)
+    advice = "; ".join(f"{name}: {why}" for name, why in lacking.items())
+    return Finding("kernels", "advice", found, advice)
+
+
+def _compiler(_environment: Environment) -> Finding:
+    wanted = (os.environ.get("CXX", "c++"), "g++", "clang++")
+    found = next(filter(None, map(shutil.which, wanted)), None)
+    if found:
+        return Finding("compiler", "ok", found)
+    return Finding(
+        "compiler",
+        "advice",
+        "no C++ compiler",
+        "needed only to build the native kernels anew; on Debian: apt install g++",
+    )
+
+
+def _datasets(_environment: Environment) -> Finding:
+    import coinfer_datasets
+
+    rows = coinfer_datasets.available()
+    found = "; ".join(f"{row['name']} ({row['where']})" for row in rows if row["found"])
+    lacking = [row["name"] for row in rows if not row["found"]]
+    if not lacking:
+        return Finding("data sets", "ok", found)
+    advice = f"not found: {', '.join(lacking)}; 'coinfer run' says how to get them where needed"
+    return Finding("data sets", "advice", found, advice)
+
+
+_CHECKS: Final[tuple[Callable[[Environment], Finding], ...]] = (
+    *(_processor, _smt, _governor, _load, _affinity, _threads, _memory, _timer),
+    *(_versions, _kernels, _compiler, _datasets),
+)

@@ -1,0 +1,58 @@
+"""From the options of a command to the cells that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coinfer.suite import Cell, Suite
+    from coinfer.suite.schema import Value
+
+
+def overrides_of(
+    method: Iterable[str], axis: Iterable[str], seed: str | None, mode: str | None
+) -> dict[str, tuple[Value, ...]]:
+    """Axes that options replace.
+
+    Raises
+    ------
+    UsageError
+        If one is malformed, or an axis is given twice.
+    """
+    from coinfer.errors import UsageError
+    from coinfer.suite import parse_override
+
+    given = [f"method=[{names}]" for names in [",".join(method)] if names]
+    given += [*axis]
+    given += [f"run_seed={seed}"] if seed is not None else []
+    given += [f"mode={mode}"] if mode is not None else []
+    chosen: dict[str, tuple[Value, ...]] = {}
+    for text in given:
+        name, values = parse_override(text)
+        if name in chosen:
+            raise UsageError(f"-a {text}: the axis {name!r} is given twice; use {name}=[a,b]")
+        chosen[name] = values
+    return chosen
+
+
+def cells_of(name: str, chosen: dict[str, tuple[Value, ...]]) -> tuple[Suite, tuple[Cell, ...]]:
+    """Read a suite; give it resolved, and its cells.
+
+    Raises
+    ------
+    SuiteError
+    """
+    from coinfer.cli import engine
+    from coinfer.metrics import metric
+    from coinfer.suite import expand, load_suite, resolve
+
+    suite = load_suite(name)
+    findings: Sequence[tuple[str, str]] = [
+        *([("headline", suite.report.headline.metric)] if suite.report.headline else []),
+        *((f"also[{number}]", f.metric) for number, f in enumerate(suite.report.also)),
+    ]
+    for place, named in findings:
+        metric(named, f"{suite.origin}: $.report.{place}.metric")
+    cells = expand(suite, engine.methods(), chosen)
+    return resolve(suite, chosen), cells

@@ -1,0 +1,29 @@
+"""``coinfer train``: make the models that a suite needs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from coinfer.cli.console import progress_console
+
+
+def train(
+    suite: Annotated[str, typer.Argument(help="Name of a shipped suite, or a TOML file.")],
+    method: Annotated[
+        list[str] | None, typer.Option("-m", "--method", help="Methods, instead of the suite's.")
+    ] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option("-a", "--axis", help="An axis: NAME=value, NAME=[a,b] or NAME=0..4."),
+    ] = None,
+) -> None:
+    """Train every model that a suite needs and the zoo lacks."""
+    from coinfer.cli import engine
+    from coinfer.cli.choose import cells_of, overrides_of
+
+    resolved, cells = cells_of(suite, overrides_of(method or (), axis or (), None, None))
+    engine.check(cells, resolved.origin)
+    console = progress_console()
+    engine.train(cells, lambda line: console.print(line, markup=False, soft_wrap=True))

@@ -1,0 +1,7 @@
+"""What people and programs read of a run: results only, never the machinery."""
+
+from coinfer.report.comparison import comparison_markdown, comparison_table
+from coinfer.report.entries import entry
+from coinfer.report.terminal import show_run
+
+__all__ = ["comparison_markdown", "comparison_table", "entry", "show_run"]

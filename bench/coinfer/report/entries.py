@@ -1,0 +1,22 @@
+"""One cell as one flat object, for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coinfer.metrics import FIGURES
+from coinfer.store import StoredCell
+
+
+def entry(stored: StoredCell) -> dict[str, Any]:
+    """Coordinates, status and every figure of a cell; figures of a failed cell are None."""
+    cell = stored.cell
+    return {
+        "cell": cell.key,
+        **cell.coordinates,
+        "base": cell.method.base,
+        "parameters": cell.method.parameters,
+        "status": stored.status,
+        "error": stored.error,
+        **{name: stored.figures.get(name) for name in FIGURES},
+    }

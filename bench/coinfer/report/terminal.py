@@ -1,0 +1,188 @@
+"""The report at the end of a run: the answer, the table, what to mind, where to go next."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from coinfer.report.answer import answers
+from coinfer.report.numbers import amount, milliseconds
+from coinfer.stats.resampling import interval
+from coinfer.store import Contents, RunFolder, StoredCell
+from coinfer.suite import SEED_AXES
+
+_MOST_LINES: Final = 5
+_AXES_SHOWN: Final = {"deadline_ms": "deadline ms"}
+
+
+def show_run(console: Console, run: RunFolder, contents: Contents) -> None:
+    """Print the report of a run.
+
+    Parameters
+    ----------
+    console : Console
+    run : RunFolder
+    contents : Contents
+        What `run` holds.
+    """
+    done = [stored for stored in contents.cells if stored.status == "done"]
+    suite = run.info.suite
+    console.print()
+    console.print(f"[bold]{escape(suite.question)}[/]")
+    if suite.report.headline is not None and done:
+        for sentence in answers(suite.report.headline, done):
+            console.print(escape(sentence), style="bold green")
+        for finding in suite.report.also:
+            for sentence in answers(finding, done):
+                console.print(escape(sentence))
+    if done:
+        console.print()
+        console.print(_table(done))
+        console.print(_about(done), style="dim")
+    _mind(console, contents)
+    _next(console, run, contents)
+
+
+def _table(done: Sequence[StoredCell]) -> Table:
+    """One row a setting; seeds and repeats are averaged over."""
+    groups: dict[tuple[object, ...], list[StoredCell]] = defaultdict(list)
+    varying = _varying(done)
+    for stored in done:
+        groups[tuple(stored.cell.coordinates[axis] for axis in varying)].append(stored)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for axis in varying:
+        table.add_column(_AXES_SHOWN.get(axis, axis), overflow="fold")
+    table.add_column("accuracy %\n(95 % CI)", justify="right")
+    table.add_column("latency ms\np50", justify="right")
+    table.add_column("\np95", justify="right")
+    table.add_column("a request\nMACs", justify="right")
+    table.add_column("\nup B", justify="right")
+    table.add_column("\nmessages", justify="right")
+    table.add_column("ok/degraded/\ntimeout/failed", justify="right")
+    order = {name: number for number, name in enumerate(_order(done, varying))}
+    previous = None
+    for key in sorted(groups, key=lambda k: tuple(order[str(v)] for v in reversed(k))):
+        if previous not in (None, key[1:]):
+            table.add_section()
+        previous = key[1:]
+        table.add_row(*(escape(str(value)) for value in key), *_figures(groups[key]))
+    return table
+
+
+def _varying(done: Sequence[StoredCell]) -> list[str]:
+    axes = [axis for axis in done[0].cell.coordinates if axis not in SEED_AXES]
+    several = [a for a in axes if len({s.cell.coordinates[a] for s in done}) > 1]
+    return list(dict.fromkeys(["method", *several]))
+
+
+def _order(done: Sequence[StoredCell], varying: Iterable[str]) -> list[str]:
+    """Values in the order in which the suite names them, which is that of the cells."""
+    named = [str(stored.cell.coordinates[axis]) for axis in varying for stored in done]
+    return list(dict.fromkeys(named))
+
+
+def _figures(cells: Sequence[StoredCell]) -> list[str]:
+    def mean(name: str) -> float:
+        return statistics.fmean(stored.figures[name] for stored in cells)
+
+    def median(name: str) -> float | None:
+        values = [stored.figures[name] for stored in cells]
+        middle = statistics.median(math.inf if v is None else v for v in values)
+        return middle if math.isfinite(middle) else None
+
+    deadline_ms = cells[0].cell.deadline_ms
+    statuses = [sum(s.figures[n] for s in cells) for n in ("ok", "degraded", "timeout", "failed")]
+    return [
+        _accuracy([stored.figures["accuracy"] for stored in cells]),
+        milliseconds(median("latency_p50_ms"), deadline_ms),
+        milliseconds(median("latency_p95_ms"), deadline_ms),
+        amount(mean("macs_per_request")),
+        amount(mean("bytes_up_per_request")),
+        amount(mean("messages_per_request")),
+        "/".join(map(str, statuses)),
+    ]
+
+
+def _accuracy(shares: Sequence[float]) -> str:
+    around = interval(shares, 0.95)
+    text = f"{100 * statistics.fmean(shares):.1f}"
+    return text if around is None else f"{text} ({100 * around[0]:.1f}–{100 * around[1]:.1f})"
+
+
+def _about(done: Sequence[StoredCell]) -> str:
+    """Say what all rows have in common."""
+    varying = set(_varying(done))
+    common = [
+        f"{axis} = {value}"
+        for axis, value in done[0].cell.coordinates.items()
+        if axis not in varying and axis not in SEED_AXES
+    ]
+    seeds = len({(s.cell.train_seed, s.cell.run_seed, s.cell.repeat) for s in done})
+    requests = done[0].cell.workload.requests
+    return escape(
+        f"{', '.join(common)}; {seeds} seed{'s' if seeds != 1 else ''} of {requests} requests. "
+        "Accuracy counts an unanswered request as wrong; latency is the median over seeds."
+    )
+
+
+def _mind(console: Console, contents: Contents) -> None:
+    """Warnings and everything that is not in the table, each with what it is."""
+    warnings = Counter(
+        warning
+        for stored in contents.cells
+        for warning in dict.fromkeys(stored.figures.get("warnings", ()))
+    )
+    total = len(contents.cells)
+    lines = [f"{text} (in {count} of {total} cells)" for text, count in warnings.items()]
+    _list(console, "warning", "yellow", lines)
+    failed = [s for s in contents.cells if s.status == "failed"]
+    _list(console, "failed", "red", [f"{_short(s)}: {s.error}" for s in failed])
+    _list(console, "corrupt", "red", list(contents.corrupt))
+    if contents.missing:
+        total = len(contents.missing) + len(contents.cells) + len(contents.corrupt)
+        _list(console, "not done", "yellow", [f"{len(contents.missing)} of {total} cells"])
+
+
+def _list(console: Console, label: str, style: str, lines: Sequence[str]) -> None:
+    for line in lines[:_MOST_LINES]:
+        console.print(f"[{style}]{label}[/]  {escape(line)}")
+    if len(lines) > _MOST_LINES:
+        console.print(f"[{style}]{label}[/]  and {len(lines) - _MOST_LINES} more")
+
+
+def _short(stored: StoredCell) -> str:
+    cell = stored.cell
+    return f"{cell.method.variant}, faults = {cell.faults_name}, run_seed = {cell.run_seed}"
+
+
+def _next(console: Console, run: RunFolder, contents: Contents) -> None:
+    path = shown_path(run.path)
+    bases = run.info.suite.axes.method or ()
+    headline = run.info.suite.report.headline
+    base = headline.against if headline and headline.by == "method" else bases[0]
+    commands = [f"coinfer report {path} --format json"]
+    if len(bases) > 1:
+        commands.append(f"coinfer compare {path} --by method --base {base}")
+    if contents.missing or any(s.status == "failed" for s in contents.cells):
+        commands.append("the same 'coinfer run' again: does what is missing or failed")
+    console.print()
+    console.print(f"results  {escape(path)}", soft_wrap=True, highlight=False)
+    for number, command in enumerate(commands):
+        label = "next     " if number == 0 else "         "
+        console.print(f"{label}{escape(command)}", soft_wrap=True, highlight=False)
+
+
+def shown_path(path: Path) -> str:
+    """Path as one would type it: relative where it lies below the current folder."""
+    absolute = path.absolute()
+    here = Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else path)
