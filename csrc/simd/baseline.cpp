@@ -36,6 +36,7 @@ constexpr const char* set_name = "portable";
 
 }  // namespace
 
-const Kernels baseline = {set_name, crc32c, span, quantise, dequantise, narrow, widen, scores, change};
+const Kernels baseline = {set_name, crc32c, span, quantise, dequantise,
+                        narrow, widen, scores, change};
 
 }  // namespace coinfer

@@ -8,7 +8,8 @@ inline std::uint16_t narrow_one(float value) {
     const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
 
     // Rebias the exponent; 0xFFF and the last kept bit round half to even, carries included.
-    const std::uint32_t normal = (magnitude - (112u << 23) + 0xFFFu + ((magnitude >> 13) & 1u)) >> 13;
+    const std::uint32_t last = (magnitude >> 13) & 1u;
+    const std::uint32_t normal = (magnitude - (112u << 23) + 0xFFFu + last) >> 13;
 
     // One step of 0.5f is the smallest subnormal half: the addition rounds for us.
     float small;
@@ -28,8 +29,8 @@ inline float widen_one(std::uint16_t half) {
     const std::uint32_t sign = (half & 0x8000u) << 16;
     const std::uint32_t magnitude = half & 0x7FFFu;
     std::uint32_t normal = (magnitude << 13) + (112u << 23);
-    normal += magnitude >= 0x7C00u ? 112u << 23 : 0u;        // infinity and NaN keep the top exponent
-    normal |= magnitude > 0x7C00u ? 0x00400000u : 0u;        // NaN becomes quiet
+    normal += magnitude >= 0x7C00u ? 112u << 23 : 0u;  // infinity and NaN: the top exponent
+    normal |= magnitude > 0x7C00u ? 0x00400000u : 0u;  // NaN becomes quiet
     const float tiny = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f;
     std::uint32_t subnormal;
     std::memcpy(&subnormal, &tiny, sizeof subnormal);

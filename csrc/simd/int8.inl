@@ -12,7 +12,8 @@ Span span(const float* x, std::size_t count) {
     };
     std::size_t i = 0;
     for (; i + chains * lanes <= count; i += chains * lanes)
-        for (std::size_t chain = 0; chain < chains; ++chain) take(chain, load(x + i + chain * lanes));
+        for (std::size_t chain = 0; chain < chains; ++chain)
+            take(chain, load(x + i + chain * lanes));
     for (; i + lanes <= count; i += lanes) take(0, load(x + i));
     if (i < count) take(0, load(x + i, count - i, 0.0f));
 

@@ -95,37 +95,27 @@ inline Rows across(const float* logits, std::size_t count, std::size_t classes) 
 inline void along(const float* x, std::size_t classes, std::size_t lane, Rows& rows) {
     const std::size_t whole = classes / lanes * lanes;
     const Floats tail = load(x + whole, classes - whole, -infinity);
-    Rows part = no_rows();
+    Rows part = no_rows();  // of the classes that fall into one lane
     for (std::size_t k = 0; k < whole; k += lanes)
         track(part, load(x + k), static_cast<std::int32_t>(k));
     track(part, tail, static_cast<std::int32_t>(whole));
 
-    float most = -infinity, second = -infinity;
-    std::int32_t label = 0, invalid = 0;
-    for (std::size_t j = 0; j < lanes; ++j) {
-        const std::int32_t position = part.label[j] + static_cast<std::int32_t>(j);
-        const float value = part.most[j];
-        if (value > most || (value == most && position < label)) label = position;
-        second = std::max({second, part.second[j], std::min(value, most)});
-        most = std::max(most, value);
-        invalid |= part.invalid[j];
-    }
+    const Floats most = over_lanes<Largest>(part.most);
+    const Ints position = part.label + lane_numbers();
+    const Ints label = over_lanes<Smallest>(part.most == most ? position : all(INT32_MAX));
+    // The lane of the largest offers its second, the others their largest.
+    const Floats second = over_lanes<Largest>(position == label ? part.second : part.most);
 
-    part.most = all(most);
+    part.most = most;
     for (std::size_t k = 0; k < whole; k += lanes) accumulate(part, load(x + k));
     accumulate(part, tail);
-    float total = 0, weighted = 0;
-    for (std::size_t j = 0; j < lanes; ++j) {
-        total += part.total[j];
-        weighted += part.weighted[j];
-    }
 
-    rows.most[lane] = most;
-    rows.second[lane] = second;
-    rows.total[lane] = total;
-    rows.weighted[lane] = weighted;
-    rows.label[lane] = label;
-    rows.invalid[lane] = invalid;
+    rows.most[lane] = most[0];
+    rows.second[lane] = second[0];
+    rows.total[lane] = over_lanes<Sum>(part.total)[0];
+    rows.weighted[lane] = over_lanes<Sum>(part.weighted)[0];
+    rows.label[lane] = label[0];
+    rows.invalid[lane] = over_lanes<Any>(part.invalid)[0];
 }
 
 inline void finish(const Rows& rows, std::size_t count, Scores out, std::size_t at) {

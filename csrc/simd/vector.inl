@@ -32,6 +32,36 @@ inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 inline Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
 inline Ints larger(Ints a, Ints b) { return a > b ? a : b; }
 
+inline Ints lane_numbers() {
+    Ints v;
+    for (std::size_t i = 0; i < lanes; ++i) v[i] = static_cast<std::int32_t>(i);
+    return v;
+}
+
+// Ways to combine lanes. Not lambdas: their conversion to a pointer would not be compiled for the
+// instruction set.
+struct Largest {
+    Floats operator()(Floats a, Floats b) const { return larger(a, b); }
+};
+struct Smallest {
+    Ints operator()(Ints a, Ints b) const { return a < b ? a : b; }
+};
+struct Sum {
+    Floats operator()(Floats a, Floats b) const { return a + b; }
+};
+struct Any {
+    Ints operator()(Ints a, Ints b) const { return a | b; }
+};
+
+// Combines all lanes by halves; the result is in every lane.
+template <typename Combine, typename Vector>
+inline Vector over_lanes(Vector v) {
+#pragma GCC unroll 4
+    for (std::size_t step = lanes / 2; step > 0; step /= 2)
+        v = Combine()(v, __builtin_shuffle(v, lane_numbers() ^ static_cast<std::int32_t>(step)));
+    return v;
+}
+
 // Adding 1.5 * 2^23 rounds to an integer (half to even) and leaves it in the low bits.
 constexpr float round_magic = 12582912.0f;
 constexpr std::int32_t round_magic_bits = 0x4B400000;
