@@ -51,4 +51,4 @@ def parse(content: bytes, name: str, sha256: str | None = None) -> npt.NDArray[n
     array = np.frombuffer(content, dtype=np.uint8, offset=start)
     if array.size != int(np.prod(shape)):
         raise DatasetError(f"{name} holds {array.size} bytes where its header states {shape}")
-    return array.reshape(shape)
+    return array.reshape(shape).copy()  # bytes are read-only, and PyTorch wants to own its memory

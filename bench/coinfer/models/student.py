@@ -18,7 +18,7 @@ def _portion_head(channels: int, filters: int) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, filters, 1, bias=False),
         nn.BatchNorm2d(filters),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         GlobalAveragePool(),
     ]
 
@@ -33,10 +33,10 @@ def exit_head(channels: int, hidden: int, filters: int, last: bool) -> nn.Sequen
         return nn.Sequential(*_portion_head(channels, filters))
     return nn.Sequential(
         nn.BatchNorm2d(channels),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Conv2d(channels, hidden, 3, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(hidden),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         *_portion_head(hidden, filters),
     )
 

@@ -25,8 +25,8 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, channels, H / stride, W / stride)."""
-        activated = F.relu(self.norm1(x))
-        y: Tensor = self.conv2(F.relu(self.norm2(self.conv1(activated))))
+        activated = F.relu(self.norm1(x), inplace=True)
+        y: Tensor = self.conv2(F.relu(self.norm2(self.conv1(activated)), inplace=True))
         # The projection reads the activated input, the identity the raw one.
         return torch.add(y, x if self.project is None else self.project(activated))
 
@@ -43,5 +43,5 @@ def wide_resnet(spec: BackboneSpec, in_channels: int) -> Pieces:
             units.append(ResidualUnit(before, wide, 2 if group > 0 and index == 0 else 1))
             channels.append(wide)
             before = wide
-    tail = nn.Sequential(nn.BatchNorm2d(before), nn.ReLU())
+    tail = nn.Sequential(nn.BatchNorm2d(before), nn.ReLU(inplace=True))
     return Pieces(stem, units, channels, tail, before)

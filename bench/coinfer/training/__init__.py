@@ -3,6 +3,7 @@
 from coinfer.training.calibration import CalibrationOutputs, calibration_outputs
 from coinfer.training.joint import JointArtifact, fit_joint, load_joint
 from coinfer.training.loop import OnProgress, Progress
+from coinfer.training.partitions import remembered_partitions, remembering_partitioner
 from coinfer.training.recipe import (
     RECIPES,
     Recipe,
@@ -34,6 +35,8 @@ __all__ = [
     "load_joint",
     "load_teacher",
     "recipe",
+    "remembered_partitions",
+    "remembering_partitioner",
     "shipped_zoo",
     "teacher_views",
     "user_zoo",

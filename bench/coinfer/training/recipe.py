@@ -98,7 +98,7 @@ RECIPES = {
         # All four quickstart trainings within 18 minutes on two cores without bf16.
         Recipe(
             "quickstart",
-            TeacherRecipe(Schedule(epochs=8)),
+            TeacherRecipe(Schedule(epochs=7)),
             StudentRecipe(Schedule(epochs=6), views=4),
         ),
         # Seconds on digits, which must not be mirrored.

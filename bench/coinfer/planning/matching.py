@@ -1,0 +1,87 @@
+"""Matches groups with partitions, given what each pair costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from coinfer.errors import PlanError
+
+Costs = npt.NDArray[np.float64]
+Assignment = tuple[int, ...]
+"""Column of each row, all different."""
+
+
+def assign_bottleneck(costs: Costs) -> Assignment:
+    """Minimise the largest cost of an assignment, exactly; among those, the sum.
+
+    Binary search over the costs for the least threshold under which a perfect matching exists.
+
+    Parameters
+    ----------
+    costs : ndarray, shape (K, K)
+        Not negative; infinite where a pair is impossible.
+
+    Raises
+    ------
+    PlanError
+        If every assignment has an impossible pair.
+    """
+    _check(costs)
+    levels = np.unique(costs[np.isfinite(costs)])
+    low, high = 0, len(levels) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _has_perfect_matching(costs <= levels[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return _least_sum(np.where(costs <= levels[low], costs, np.inf))
+
+
+def assign_minimum_cost(costs: Costs) -> Assignment:
+    """Minimise the sum of the costs (Kuhn–Munkres); see `assign_bottleneck`."""
+    _check(costs)
+    return _least_sum(costs)
+
+
+def assign_greedy(costs: Costs) -> Assignment:
+    """Give each row in turn its cheapest free column (ablation); see `assign_bottleneck`."""
+    _check(costs)
+    chosen: list[int] = []
+    for row in costs:
+        free = [column for column in range(len(row)) if column not in chosen]
+        chosen.append(min(free, key=row.__getitem__))
+    if not np.isfinite(costs[np.arange(len(costs)), chosen]).all():
+        raise PlanError("assignment: the greedy rule ends in an impossible pair; use bottleneck")
+    return tuple(chosen)
+
+
+ASSIGNERS: dict[str, Callable[[Costs], Assignment]] = {
+    "bottleneck": assign_bottleneck,
+    "minimum-cost": assign_minimum_cost,
+    "greedy": assign_greedy,
+}
+"""The assignment rules by name."""
+
+
+def _check(costs: Costs) -> None:
+    if not _has_perfect_matching(np.isfinite(costs)):
+        raise PlanError(
+            "assignment: no one-to-one assignment of groups to partitions is possible; some group "
+            "can run no student of any free partition"
+        )
+
+
+def _has_perfect_matching(allowed: npt.NDArray[np.bool_]) -> bool:
+    matched = maximum_bipartite_matching(csr_array(allowed.astype(np.int8)), perm_type="column")
+    return bool((matched >= 0).all())
+
+
+def _least_sum(costs: Costs) -> Assignment:
+    return tuple(int(column) for column in linear_sum_assignment(costs)[1])
