@@ -6,7 +6,7 @@ They import torch, so they are loaded inside the functions; and tests put other 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -64,16 +64,40 @@ class Finished(Protocol):
         """Wall time."""
 
 
+class _Registered(Mapping[str, type[msgspec.Struct]]):
+    """Parameter types by method; a method is loaded when it is asked for, not before.
+
+    So a broken plug-in spoils only the suites that name it.
+    """
+
+    def __getitem__(self, name: str) -> type[msgspec.Struct]:
+        if name not in self._names():
+            raise KeyError(name)
+        found: type[msgspec.Struct] = _registry().method(name).Parameters
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def _names(self) -> list[str]:
+        return list(_registry().names())
+
+
 def methods() -> Mapping[str, type[msgspec.Struct]]:
     """Find the registered methods, each with the type of its parameters."""
-    found: Mapping[str, type[msgspec.Struct]] = _methods().parameter_types()
-    return found
+    return _Registered()
 
 
-def descriptions() -> Mapping[str, str]:
-    """Find the registered methods, each with one line about it."""
-    found: Mapping[str, str] = _methods().descriptions()
-    return found
+def description(name: str) -> str:
+    """Take the first line of what a method says of itself."""
+    lines = (_registry().method(name).__doc__ or "").strip().splitlines()
+    return str(lines[0]) if lines else ""
 
 
 def inputs_hash(cell: Cell) -> str:
@@ -146,5 +170,5 @@ def _execute() -> Any:
     return importlib.import_module("coinfer.execute")
 
 
-def _methods() -> Any:
-    return importlib.import_module("coinfer.methods")
+def _registry() -> Any:
+    return importlib.import_module("coinfer.methods.registry")

@@ -90,24 +90,34 @@ def _axes() -> list[dict[str, Any]]:
 
 
 def _methods() -> list[dict[str, Any]]:
+    from coinfer.cli import engine
+    from coinfer.errors import CoinferError
+
+    rows: list[dict[str, Any]] = []
+    for name in engine.methods():
+        try:
+            rows.append(
+                {
+                    "name": name,
+                    "description": engine.description(name),
+                    "parameters": _parameters(engine.methods()[name]),
+                }
+            )
+        except CoinferError as error:
+            rows.append({"name": name, "description": f"broken: {error}", "parameters": {}})
+    return rows
+
+
+def _parameters(kind: type[Any]) -> dict[str, Any]:
+    """Parameters with their defaults; None where there is none."""
     import msgspec
 
-    from coinfer.cli import engine
-
-    told = engine.descriptions()
-    return [
-        {
-            "name": name,
-            "description": told.get(name, ""),
-            "parameters": {
-                field.name: None
-                if field.default is msgspec.NODEFAULT
-                else msgspec.to_builtins(field.default)
-                for field in msgspec.structs.fields(kind)
-            },
-        }
-        for name, kind in engine.methods().items()
-    ]
+    return {
+        field.name: None
+        if field.default is msgspec.NODEFAULT
+        else msgspec.to_builtins(field.default)
+        for field in msgspec.structs.fields(kind)
+    }
 
 
 def _datasets() -> list[dict[str, Any]]:

@@ -1,0 +1,161 @@
+"""``coinfer run``: results, resume, failures and stops, with an executor that needs no models."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from coinfer.cli.run import _Terminated
+from coinfer.store import resolve_run
+
+
+def cell_bytes(run: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(run)): p.read_bytes()
+        for p in sorted((run / "cells").rglob("*"))
+        if p.is_file()
+    }
+
+
+def test_a_run_answers_the_question_and_says_where_to_go(fake, suite_file, coinfer, tmp_path):
+    done = coinfer("run", suite_file, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "Who is best?" in done.stdout
+    answer = " ".join(done.stdout.split())
+    assert "With faults = crash, rocoin keeps more accuracy than nonn" in answer
+    assert "2.00× MACs per request" in answer
+    assert "rocoin takes more MACs per request than nonn" in answer
+    assert "coinfer report" in done.stdout
+    assert "coinfer compare" in done.stdout
+    assert max(map(len, done.stdout.splitlines()[:-6])) <= 100
+    assert "\x1b" not in done.stdout
+    assert "[24/24]" in done.stderr
+    assert len(fake.ran) == 24
+    assert fake.closed
+
+
+def test_the_same_command_again_does_nothing_twice(fake, suite_file, coinfer, tmp_path):
+    for _ in range(2):
+        assert coinfer("run", suite_file, "-o", tmp_path / "out").exit_code == 0
+    assert len(fake.ran) == 24
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_other_inputs_and_force_do_run_again(fake, suite_file, coinfer, tmp_path):
+    coinfer("run", suite_file, "-o", tmp_path / "out")
+    fake.code = "2"
+    coinfer("run", suite_file, "-o", tmp_path / "out")
+    assert len(fake.ran) == 48
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    coinfer("run", suite_file, "-o", tmp_path / "out", "--force")
+    assert len(fake.ran) == 72
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (_Terminated(), 143)])
+def test_a_stopped_run_keeps_what_is_done_and_the_rest_ends_the_same(
+    fake, suite_file, coinfer, tmp_path, stop, code
+):
+    fake.stop_after, fake.stop_with = 7, stop
+    stopped = coinfer("run", suite_file, "-o", tmp_path / "out")
+    assert stopped.exit_code == code
+    assert "the same command does the rest" in stopped.stderr
+    assert fake.closed
+    assert len(resolve_run(tmp_path / "out").contents().cells) == 7
+    fake.stop_after = None
+    assert coinfer("run", suite_file, "-o", tmp_path / "out").exit_code == 0
+    assert len(fake.ran) == len(set(fake.ran)) == 24
+    coinfer("run", suite_file, "-o", tmp_path / "whole")
+    stopped_run, whole = resolve_run(tmp_path / "out"), resolve_run(tmp_path / "whole")
+    assert cell_bytes(stopped_run.path) == cell_bytes(whole.path)
+
+
+def test_sigterm_handling_is_given_back(fake, suite_file, coinfer, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    coinfer("run", suite_file, "-o", tmp_path / "out", "-m", "nonn")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_failed_cells_are_recorded_shown_and_tried_again(fake, suite_file, coinfer, tmp_path):
+    fake.fail = {"nonn"}
+    done = coinfer("run", suite_file, "-o", tmp_path / "out")
+    assert done.exit_code == 3
+    assert "a device burnt down" in done.stdout
+    assert "and 7 more" in done.stdout
+    cells = json.loads(coinfer("report", tmp_path / "out", "--format", "json").stdout)
+    assert sorted({(c["method"], c["status"]) for c in cells}) == [
+        ("nonn", "failed"),
+        ("rocoin", "done"),
+    ]
+    fake.fail = set()
+    assert coinfer("run", suite_file, "-o", tmp_path / "out").exit_code == 0
+    assert len(fake.ran) == 24 + 12
+
+
+def test_overrides_narrow_the_matrix(fake, suite_file, coinfer, tmp_path):
+    options = ["-m", "rocoin", "-a", "faults=none", "-a", "encoding=[raw,int8]", "--seed", "0..2"]
+    done = coinfer("run", suite_file, "-o", tmp_path / "out", *options)
+    assert done.exit_code == 0, done.output
+    assert len(fake.ran) == 6
+
+
+def test_dry_run_prints_the_cells_and_writes_nothing(fake, suite_file, coinfer, tmp_path):
+    done = coinfer("run", suite_file, "-o", tmp_path / "out", "-n")
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 24
+    assert done.stdout.startswith("run   method=nonn,")
+    assert not (tmp_path / "out").exists()
+    fake.stop_after = 5
+    coinfer("run", suite_file, "-o", tmp_path / "out")
+    told = coinfer("run", suite_file, "-o", tmp_path / "out", "-n")
+    assert told.stdout.count("done  ") == 5
+    assert "24 cells, 5 of them already done" in told.stderr
+
+
+def test_quiet_prints_the_folder_alone(fake, suite_file, coinfer, tmp_path):
+    done = coinfer("run", suite_file, "-o", tmp_path / "out", "--quiet")
+    assert done.stdout.strip() == str(resolve_run(tmp_path / "out").path)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["-m", "rocoim"], "did you mean 'rocoin'"),
+        (["-a", "colour=red"], "'colour' is no axis"),
+        (["-m", "nonn", "-a", "method=rocoin"], "given twice"),
+        (["--mode", "dream"], "$.axes.mode[0]"),
+        (["--mode", "realtime", "-j", "4"], "one at a time"),
+    ],
+)
+def test_bad_options_are_one_line_and_exit_2(
+    fake, suite_file, coinfer, tmp_path, options, expected
+):
+    done = coinfer("run", suite_file, "-o", tmp_path / "out", *options)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert expected in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_headline_of_an_unknown_metric_is_refused_before_any_work(
+    fake, suite_file, coinfer, tmp_path
+):
+    suite_file.write_text(suite_file.read_text().replace('"accuracy"', '"acuracy"'))
+    done = coinfer("run", suite_file, "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert (
+        "$.report.headline.metric: 'acuracy' is no metric; did you mean 'accuracy'" in done.stderr
+    )
+    assert not fake.ran
+
+
+def test_an_output_that_cannot_be_written_is_said_before_any_work(fake, suite_file, coinfer):
+    done = coinfer("run", suite_file, "-o", suite_file / "out")
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
+    assert not fake.ran
