@@ -6,9 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from coinfer.errors import PlanError
 
@@ -78,10 +75,16 @@ def _check(costs: Costs) -> None:
         )
 
 
+# SciPy is imported late: a board that only loads weights passes through here and has none.
 def _has_perfect_matching(allowed: npt.NDArray[np.bool_]) -> bool:
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
     matched = maximum_bipartite_matching(csr_array(allowed.astype(np.int8)), perm_type="column")
     return bool((matched >= 0).all())
 
 
 def _least_sum(costs: Costs) -> Assignment:
+    from scipy.optimize import linear_sum_assignment
+
     return tuple(int(column) for column in linear_sum_assignment(costs)[1])

@@ -1,6 +1,8 @@
 """The zoo: content addresses, digests, and what happens to damaged files."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,17 @@ def test_the_environment_names_the_users_zoo(
     assert user_zoo() == tmp_path
     monkeypatch.delenv("COINFER_ZOO")
     assert user_zoo().name == "zoo"
+
+
+def test_a_board_needs_no_more_than_its_extra_to_load_weights(zoo: Zoo) -> None:
+    made = zoo.put(INPUTS, tensors(), {})
+    code = f"""
+import sys
+from pathlib import Path
+for name in ("scipy", "sklearn", "networkx", "platformdirs", "pyarrow", "plotly", "typer"):
+    sys.modules[name] = None
+from coinfer.training import Zoo
+print(sorted(Zoo(Path({str(zoo.root)!r})).weights({made.weights_sha256!r})))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "['a', 'b']", done.stderr
