@@ -46,7 +46,7 @@ class ContractError(CoinferError):
     """A method broke the contract of the runtime (unknown stage, answer given twice, …)."""
 
 
-class RuntimeFault(CoinferError):
+class ExecutionError(CoinferError):
     """A cell could not be executed (process did not start, density too high, …)."""
 
 

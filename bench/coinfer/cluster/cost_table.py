@@ -81,4 +81,6 @@ def load_cost_table(path: str | None = None) -> CostTable:
     try:
         return msgspec.json.decode(source.read_bytes(), type=CostTable)
     except (OSError, msgspec.MsgspecError) as error:
-        raise ClusterError(f"cost table {path or source}: {error}; run `coinfer calibrate`") from None
+        raise ClusterError(
+            f"cost table {path or source}: {error}; run `coinfer calibrate`"
+        ) from None

@@ -17,9 +17,7 @@ CLUSTERS: Final[dict[str, Cluster]] = {
             Device(name=f"d{i}", macs_per_s=mmacs * 1e6, memory_bytes=8_000_000)
             for i, mmacs in enumerate(_MIXED_MMACS)
         ),
-        links={
-            "*": Link(up_bps=1e6, down_bps=2e6, latency_ms=4.0, jitter_ms=2.0, header_bytes=64)
-        },
+        links={"*": Link(up_bps=1e6, down_bps=2e6, latency_ms=4.0, jitter_ms=2.0, header_bytes=64)},
         source_macs_per_s=100e6,
         note="eight microcontroller- to small-board-class devices on a busy Wi-Fi network; "
         "invented, so that compute and transport both matter for 28x28 images",
@@ -29,9 +27,7 @@ CLUSTERS: Final[dict[str, Cluster]] = {
             Device(name=f"d{i}", macs_per_s=mmacs * 1e6, memory_bytes=8_000_000)
             for i, mmacs in enumerate((30, 48, 80, 120))
         ),
-        links={
-            "*": Link(up_bps=1e6, down_bps=2e6, latency_ms=4.0, jitter_ms=2.0, header_bytes=64)
-        },
+        links={"*": Link(up_bps=1e6, down_bps=2e6, latency_ms=4.0, jitter_ms=2.0, header_bytes=64)},
         source_macs_per_s=100e6,
         note="every other device of mixed-8",
     ),

@@ -61,7 +61,7 @@ def arrivals_ns(workload: Workload, seed: int) -> list[int] | None:
 
 
 def items(requests: int, available: int, seed: int) -> list[int]:
-    """Which data item each request asks about: keyed permutations of all items, one after another."""
+    """Which data item each request asks about: keyed permutations of all items, in a row."""
     picked: list[int] = []
     for lap in range(math.ceil(requests / available)):
         order = np.random.default_rng(seed32(seed, "items", lap)).permutation(available)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -115,11 +115,30 @@ class Arrival:
 class Scores(Protocol):
     """Exit confidence of a batch; see ``coinfer_kernels.exit_scores``."""
 
-    max_prob: FloatArray
-    entropy: FloatArray
-    margin: FloatArray
-    energy: FloatArray
-    label: npt.NDArray[np.int64]
+    @property
+    def max_prob(self) -> FloatArray:
+        """Largest softmax probability, shape (rows,)."""
+        ...
+
+    @property
+    def entropy(self) -> FloatArray:
+        """Entropy in nats, shape (rows,)."""
+        ...
+
+    @property
+    def margin(self) -> FloatArray:
+        """Largest minus second largest probability, shape (rows,)."""
+        ...
+
+    @property
+    def energy(self) -> FloatArray:
+        """Minus the log-sum-exp of the logits, shape (rows,)."""
+        ...
+
+    @property
+    def label(self) -> npt.NDArray[np.int64]:
+        """Class of the largest logit, shape (rows,)."""
+        ...
 
 
 class Kernels(Protocol):
@@ -190,6 +209,6 @@ class Deployment:
     stages: tuple[Stage, ...]
     replicas: tuple[Replica, ...]
     fusion: Callable[[Job], Fusion]
-    batching: Batching = Batching()
+    batching: Batching = field(default_factory=Batching)
     predicted_latency_ns: int | None = None
     notes: dict[str, Any] | None = None

@@ -133,7 +133,7 @@ class Now:
 
 @dataclass(frozen=True)
 class After:
-    """The source starts the replica this long after the job began, unless it is answered (hedge)."""
+    """A hedge: the source starts the replica this long after the job began, if it is still open."""
 
     delay_ns: int
 

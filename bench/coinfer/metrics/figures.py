@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from coinfer.errors import RuntimeFault
+from coinfer.errors import ExecutionError
 from coinfer.metrics.effort import effort_figures
 from coinfer.metrics.latency import critical_path_ms, latency_figures, percentile_warnings
 from coinfer.metrics.quality import quality_figures
@@ -45,12 +45,12 @@ def figures(outcome: Outcome, cell: Cell, statics: Mapping[str, Any]) -> dict[st
 
     Raises
     ------
-    RuntimeFault
+    ExecutionError
         If there are fewer or more records than requests: one has disappeared.
     """
     records = outcome.records
     if len(records) != cell.workload.requests:
-        raise RuntimeFault(
+        raise ExecutionError(
             f"{cell.key}: {len(records)} records for {cell.workload.requests} requests; "
             "a request must never disappear (please report this)"
         )

@@ -152,6 +152,7 @@ def plan_rocoin(
     seed: int = 0,
     epsilon: float = 0.1,
     deadline_s: float | None = None,
+    min_groups: int = 1,
     max_groups: int | None = None,
     grouping: Grouping = "leader",
     partitioner: Partitioner | None = None,
@@ -174,6 +175,9 @@ def plan_rocoin(
         ones; a large negative value keeps the partitions as they were cut.
     deadline_s : float, optional
         Prefer students that answer in this time; None picks the largest that fits the memory.
+    min_groups : int
+        Fewest groups; where the outage bound allows no grouping of so many, those with the most
+        are kept. At 1 the least latency is often one group of all devices.
     max_groups : int, optional
     grouping : {"leader", "random", "single"}
         ``random`` (groups of the same sizes) and ``single`` (no replication) are ablations.
@@ -208,6 +212,8 @@ def plan_rocoin(
     if not allowed:
         fewest = min(len(groups) for groups in groupings)
         raise PlanError(f"groups: no grouping has at most {limit} groups; the fewest are {fewest}")
+    most = max(len(groups) for groups in allowed)
+    allowed = [groups for groups in allowed if len(groups) >= min(min_groups, most)]
     candidates = []
     for groups in allowed:
         if len(groups) not in cuts:

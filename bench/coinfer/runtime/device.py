@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from coinfer.runtime.context import Context, Done
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.runner import Runner, Value, digest_of
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.wire import Control, Data, Envelope, Path, Spent
+from coinfer.runtime.wire import Data, Envelope, Path, Spent
 
 
 @dataclass
@@ -201,7 +202,7 @@ class DeviceReactor:
             del job.waiting[stage.id]
             if ready.rows:
                 self._busy = True
-                self._ctx.compute(lambda meter, n=number, r=ready: self._run(n, r, meter))
+                self._ctx.compute(partial(self._run, number, ready))
             else:
                 self._advance(number)
 
@@ -258,9 +259,7 @@ class DeviceReactor:
     def _run(self, number: int, ready: _Ready, meter: Meter) -> _Ran:
         inputs = [self._assemble(items, ready, meter) for _, items in ready.inputs]
         stage = ready.stage
-        value = meter.stage(
-            stage.macs * len(ready.rows), lambda: self._runner.run(stage, inputs)
-        )
+        value = meter.stage(stage.macs * len(ready.rows), lambda: self._runner.run(stage, inputs))
         frames: dict[Slice | None, tuple[Any, int]] = {}
         for _, select in self._targets(stage):
             if select not in frames:

@@ -64,6 +64,8 @@ class HubReactor:
         start = max(at_ns, self._busy_until.get(channel, 0))
         free = start + round(bits * 1e9 / rate_bps)
         self._busy_until[channel] = free
-        draw = uniform(self._seed, "jitter", body.job, envelope.sender, envelope.to, body.label, way)
+        draw = uniform(
+            self._seed, "jitter", body.job, envelope.sender, envelope.to, body.label, way
+        )
         due = free + round((link.latency_ms + draw * link.jitter_ms) * 1e6)
         return due, path.plus(queue=start - at_ns, link=due - start)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from coinfer.contract import (
@@ -176,7 +177,9 @@ class SourceReactor:
         """Account for an output; let the fusion rule see it if it is the first of its kind."""
         body = envelope.body
         if not isinstance(body, Data):
-            raise ContractError(f"source: {envelope.sender} sent {body.label!r}; only data may come")
+            raise ContractError(
+                f"source: {envelope.sender} sent {body.label!r}; only data may come"
+            )
         self.ledger.received(body.rows, body.payload_bytes, len(body.frame))
         self.ledger.absorb(body.spent)
         job = self._jobs.get(body.job)
@@ -201,11 +204,7 @@ class SourceReactor:
         (self._lost.discard if alive else self._lost.add)(device)
         for job in list(self._jobs.values()):
             path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
-            self._enqueue(
-                job,
-                path,
-                lambda view, j=job: _Outcome(tuple(j.fusion.on_peer(device, alive, view))),
-            )
+            self._enqueue(job, path, partial(_tell, job.fusion, device, alive))
 
     def on_done(self, done: Done) -> None:
         """Carry out what a step of thought led to, and take the next step."""
@@ -319,9 +318,7 @@ class SourceReactor:
             self._busy = True
             step = self._queue.popleft()
             now = self._ctx.now_ns
-            self._ctx.compute(
-                lambda meter: (step, step.think(_View(now, meter, self._lost)))
-            )
+            self._ctx.compute(lambda meter: (step, step.think(_View(now, meter, self._lost))))
 
     # Actions
 
@@ -433,3 +430,7 @@ class SourceReactor:
     def _waited(self, path: Path) -> Path:
         """Path of a timer: the time since it was set counts as waiting."""
         return path.plus(queue=self._ctx.now_ns - path.origin_ns - path.total_ns)
+
+
+def _tell(fusion: Fusion, device: str, alive: bool, view: _View) -> _Outcome:
+    return _Outcome(tuple(fusion.on_peer(device, alive, view)))

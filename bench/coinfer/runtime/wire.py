@@ -23,7 +23,13 @@ class Path(NamedTuple):
     decide_ns: int = 0
 
     def plus(
-        self, *, compute: int = 0, serialise: int = 0, link: int = 0, queue: int = 0, decide: int = 0
+        self,
+        *,
+        compute: int = 0,
+        serialise: int = 0,
+        link: int = 0,
+        queue: int = 0,
+        decide: int = 0,
     ) -> Path:
         """Path with more time spent.
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coinfer.cluster import Cluster, Device, Link, Workload
-from coinfer.errors import RuntimeFault, UsageError
+from coinfer.errors import ExecutionError, UsageError
 from coinfer.metrics import FIGURES, METRICS, figures, metric
 from coinfer.metrics.latency import latency_figures
 from coinfer.runtime.record import Fidelity, Outcome, Record
@@ -146,7 +146,7 @@ def test_fidelity_is_passed_on():
 
 
 def test_a_request_that_disappeared_is_an_error():
-    with pytest.raises(RuntimeFault, match="4 records for 5 requests"):
+    with pytest.raises(ExecutionError, match="4 records for 5 requests"):
         figures(OUTCOME, cell(5), {})
 
 

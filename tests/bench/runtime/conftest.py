@@ -13,13 +13,11 @@ import torch
 from coinfer.cluster import Cluster, Device, FaultEvent, Link
 from coinfer.cluster.cost_table import CostTable, KernelCost
 from coinfer.contract import (
-    Answer,
     Arrival,
     Deployment,
     FusionContext,
     Job,
     ModuleRef,
-    Need,
     Stage,
 )
 from coinfer.runtime.record import Outcome
@@ -58,22 +56,21 @@ def build(ref: ModuleRef) -> torch.nn.Module:
 def free_costs(call_macs: float = 0.0) -> CostTable:
     operations = [f"{do}:{e}" for do in ("encode", "decode") for e in ("raw", "fp16", "int8")]
     cost = KernelCost(call_macs=call_macs, element_macs=0.0)
-    kernels = {op: cost for op in [*operations, "exit_scores", "feature_change"]}
-    return CostTable("test", "test", "never", "none", {n: kernels for n in backend.available()})
+    kernels = dict.fromkeys([*operations, "exit_scores", "feature_change"], cost)
+    return CostTable("test", "test", "never", "none", dict.fromkeys(backend.available(), kernels))
 
 
 def cluster(count: int = 3, **link: Any) -> Cluster:
     """Devices of 1 MMAC/s (1 MAC = 1 us), links of 8 Mbit/s (1 byte = 1 us), 1 ms away."""
     return Cluster(
         devices=tuple(Device(name=f"d{i}", macs_per_s=1e6) for i in range(count)),
-        links={"*": Link(**({"up_bps": 8e6, "down_bps": 8e6, "latency_ms": 1, "header_bytes": 0} | link))},
+        links={
+            "*": Link(
+                **({"up_bps": 8e6, "down_bps": 8e6, "latency_ms": 1, "header_bytes": 0} | link)
+            )
+        },
         source_macs_per_s=1e6,
     )
-
-
-def stage(id: str, function: str, *needs: str | Need, width: int = 4, **more: Any) -> Stage:
-    wanted = tuple(n if isinstance(n, Need) else Need(n) for n in needs)
-    return Stage(id, ModuleRef(function), wanted, (width,), **({"macs": 1000} | more))
 
 
 @dataclass
@@ -147,8 +144,3 @@ class World:
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def answer(rule: Rule, rows: tuple[int, ...], **more: Any) -> Answer:
-    """Every request's label is its own number, so a right answer says who it is for."""
-    return Answer(rows, rows, **more)

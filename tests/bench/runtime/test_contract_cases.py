@@ -17,11 +17,13 @@ from coinfer.contract import (
     Answer,
     Batching,
     Evaluate,
+    ModuleRef,
     Need,
     OnDemand,
     Permit,
     Replica,
     Slice,
+    Stage,
     Start,
     Stop,
     Timer,
@@ -36,13 +38,11 @@ BACK = 1016 * US
 
 
 def stage(*args, **more):
-    from coinfer.contract import ModuleRef, Stage
-
-    id, function, *needs = args
+    name, function, *needs = args
     wanted = tuple(n if isinstance(n, Need) else Need(n) for n in needs)
     width = more.pop("width", 4)
     output = more.pop("output", (width,))
-    return Stage(id, ModuleRef(function), wanted, output, **({"macs": 1000} | more))
+    return Stage(name, ModuleRef(function), wanted, output, **({"macs": 1000} | more))
 
 
 def when(name, *, then=None):
@@ -67,9 +67,7 @@ def settled(outcome):
 
 
 def test_one_stage_takes_broadcast_compute_and_return(world):
-    record = settled(
-        world.run([stage("m", "double", INPUT)], [Replica("m", "d0")], when("m"))
-    )[0]
+    record = settled(world.run([stage("m", "double", INPUT)], [Replica("m", "d0")], when("m")))[0]
     assert record.answered_ns == BROADCAST + 1 * MS + BACK
     assert (record.compute_ns, record.link_ns) == (1 * MS, BROADCAST + BACK)
     assert (record.status, record.macs, record.macs_wasted) == ("ok", 1000, 0)
@@ -161,7 +159,9 @@ def test_speculative_exit_goes_on_and_a_stop_acts_at_the_next_stage_start(world)
 
 def test_a_stop_in_time_saves_the_next_block(world):
     slow = exits(strict=False)
-    slow.insert(2, stage("pad", "identity", Need("b1", same_device=True), to_source=False, macs=9000))
+    slow.insert(
+        2, stage("pad", "identity", Need("b1", same_device=True), to_source=False, macs=9000)
+    )
     slow[3] = stage("b2", "double", Need("pad", same_device=True), to_source=False)
     replicas = [Replica(s.id, "d0") for s in slow]
 
@@ -213,7 +213,9 @@ def test_a_late_halo_is_filled_with_zeros(world):
     stages = [
         stage("x0", "identity", INPUT, to_source=False, macs=1000),
         stage("x1", "identity", INPUT, to_source=False, macs=50_000),
-        stage("y0", "join", Need("x0", same_device=True), Need("x1", fill_after_ns=5 * MS), width=8),
+        stage(
+            "y0", "join", Need("x0", same_device=True), Need("x1", fill_after_ns=5 * MS), width=8
+        ),
     ]
     replicas = [Replica("x0", "d0"), Replica("y0", "d0"), Replica("x1", "d1")]
     record = settled(world.run(stages, replicas, when("y0")))[0]
@@ -225,9 +227,7 @@ def test_hedge_starts_after_a_time_out_only_where_it_is_needed(world):
     stages = [stage("m", "double", INPUT)]
     replicas = [Replica("m", "d0"), Replica("m", "d1", After(8 * MS))]
     fault = (FaultEvent("crash", "d0", None, 1),)
-    first, second = settled(
-        world.run(stages, replicas, when("m"), requests=2, faults=fault)
-    )
+    first, second = settled(world.run(stages, replicas, when("m"), requests=2, faults=fault))
     assert (first.messages, first.macs) == (2, 1000), "answered in time: no hedge"
     assert second.status == "ok"
     order = (second.bytes_down - 2 * 16) * US

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from coinfer.cluster import FaultEvent
 from coinfer.contract import SOURCE
-from coinfer.errors import RuntimeFault
+from coinfer.errors import ExecutionError
 from coinfer.runtime.realtime.loop import Loop, sharpen_timers
 from coinfer.runtime.realtime.processes import Setup, run_device, run_hub
 from coinfer.runtime.realtime.source_loop import SourceLoop, WithFaults
@@ -32,6 +32,9 @@ START_S: Final = 120.0
 
 DRAIN_S: Final = 0.3
 """How long late messages are still accounted for after the last request is settled."""
+
+PRELOAD: Final = ("torch", "coinfer.runtime.realtime.processes")
+"""What the server that forks our processes imports first; it must not run an operator."""
 
 THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -68,13 +71,14 @@ class RealtimeDriver:
         self._ready: dict[str, dict[str, Any]] = {}
         self._reports: dict[str, dict[str, Any]] = {}
         self._faults: list[dict[str, Any]] = []
+        self._now: Callable[[], int]
 
     def run(self) -> Outcome:
         """Run the scenario.
 
         Raises
         ------
-        RuntimeFault
+        ExecutionError
             If a process does not start or dies without having been told to.
         """
         folder = Path(tempfile.mkdtemp(prefix="coinfer-"))
@@ -139,7 +143,7 @@ class RealtimeDriver:
             topology, scenario.load, scenario.encoding, runner, loop, self._request_started
         )
         loop.reactor = WithFaults(source, self._inject)
-        self._now = lambda: loop.clock_ns()
+        self._now = loop.clock_ns
         return source
 
     # Processes
@@ -148,7 +152,7 @@ class RealtimeDriver:
         for name in THREADS:
             os.environ.setdefault(name, "1")
         context: ForkServerContext = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch", "coinfer.runtime.realtime.processes"])
+        context.set_forkserver_preload(list(PRELOAD))
         cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         pinned = len(self._devices) <= len(cpus) - 1
         if self._dilated:
@@ -171,16 +175,14 @@ class RealtimeDriver:
                     process.kill()
                 process.join()
 
-    def _await(
-        self, loop: Loop, answers: dict[str, Any], names: set[str], what: str
-    ) -> None:
+    def _await(self, loop: Loop, answers: dict[str, Any], names: set[str], what: str) -> None:
         end = time.monotonic() + START_S
 
         def done() -> bool:
             missing = names - answers.keys()
             dead = [n for n in missing if not self._processes[n].is_alive()]
             if dead or (missing and time.monotonic() > end):
-                raise RuntimeFault(
+                raise ExecutionError(
                     f"{what}: no word from {', '.join(sorted(dead or missing))}; "
                     "see the messages above, or run the cell in virtual time"
                 )
@@ -227,9 +229,7 @@ class RealtimeDriver:
 
     # Results
 
-    def _outcome(
-        self, loop: Loop, source: SourceReactor, settled_ns: int, pinning: str
-    ) -> Outcome:
+    def _outcome(self, loop: Loop, source: SourceReactor, settled_ns: int, pinning: str) -> Outcome:
         for fault in self._faults:
             process = self._processes[fault["target"]]
             process.join(1.0)
@@ -263,4 +263,3 @@ class RealtimeDriver:
             return 0.0
         real_ns = sum(r["real_ns"] for r in working)
         return float(real_ns / cores / min(r["modelled_ns"] for r in working))
-

@@ -1,0 +1,34 @@
+# Two commands for a new user: `make demo` and `make test`. Everything else is detail.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+# One thread a process: more only fight for the cores that the emulated devices need.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint types bench-kernels clean
+
+demo: $(VENV)/.bench
+	$(BIN)/coinfer run quickstart
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench-kernels: $(VENV)/.test
+	$(BIN)/python -m pytest tests/perf --benchmark-only
+
+SOURCES := pyproject.toml setup.py constraints.txt $(shell find csrc -type f)
+
+$(VENV)/.bench $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$*]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist kernels/coinfer_kernels/*.so

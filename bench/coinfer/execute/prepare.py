@@ -1,0 +1,251 @@
+"""From a cell to a deployment: plan, fit, calibrate, deploy; and what the result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib import resources
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+import coinfer_datasets
+from coinfer.cluster.cost_table import load_cost_table
+from coinfer.contract import Deployment
+from coinfer.errors import PlanError
+from coinfer.methods import Profile, Workshop, method
+from coinfer.methods.architectures import architectures
+from coinfer.models import TeacherSpec
+from coinfer.suite import Cell
+from coinfer.training import (
+    OnProgress,
+    Recipe,
+    TeacherArtifact,
+    Zoo,
+    fit_teacher,
+    recipe,
+)
+
+
+class Prepared(NamedTuple):
+    """A cell's deployment and what is known before it runs.
+
+    Attributes
+    ----------
+    deployment : Deployment
+    notes : dict
+        What the planner had to say, and every parameter of the method.
+    peak_memory_bytes : int
+        Weights and the largest activation on the fullest device.
+    """
+
+    deployment: Deployment
+    notes: dict[str, Any]
+    peak_memory_bytes: int
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """What a deployment depends on; cells that share it share the deployment."""
+
+    base: str
+    parameters: bytes
+    cluster: bytes
+    dataset: str
+    encoding: str
+    deadline_ms: float
+    train_seed: int
+
+
+def deployment_key(cell: Cell) -> _Request:
+    """What a cell's deployment depends on, hashable."""
+    return _Request(
+        base=cell.method.base,
+        parameters=msgspec.json.encode(cell.method.parameters, order="sorted"),
+        cluster=msgspec.json.encode(cell.cluster, order="sorted"),
+        dataset=cell.dataset,
+        encoding=cell.encoding,
+        deadline_ms=cell.deadline_ms,
+        train_seed=cell.train_seed,
+    )
+
+
+_PREPARED: dict[_Request, Prepared] = {}
+
+
+def prepare(cell: Cell, progress: OnProgress | None = None) -> Prepared:
+    """Deployment of a cell; trains what the zoo lacks.
+
+    Raises
+    ------
+    PlanError
+        If no feasible plan exists, or a device cannot hold what it is given.
+    DatasetError
+        If something must be trained and the data set is missing.
+    """
+    key = deployment_key(cell)
+    if key not in _PREPARED:
+        _PREPARED[key] = _prepare(cell, progress)
+    return _PREPARED[key]
+
+
+def _prepare(cell: Cell, progress: OnProgress | None) -> Prepared:
+    kind = method(cell.method.base)
+    chosen = msgspec.convert(cell.method.parameters, kind.Parameters)
+    steps = kind(chosen)
+    how = _recipe(cell)
+    workshop = Workshop(Zoo(), how, cell.train_seed, progress)
+    teacher = fit_teacher(
+        cell.dataset,
+        _teacher_spec(cell),
+        how.teacher,
+        cell.train_seed,
+        workshop.zoo,
+        progress,
+    )
+    profile = _profile(cell, teacher)
+    plan = steps.plan(profile, cell.cluster)
+    plan = steps.fit(plan, profile, workshop)
+    plan = steps.calibrate(plan, profile, workshop)
+    deployment = steps.deploy(plan, profile, cell.cluster)
+    notes: dict[str, Any] = {
+        **(deployment.notes or {}),
+        "parameters": cell.method.parameters,
+        "recipe": how.name,
+        "predicted_latency_ms": (deployment.predicted_latency_ns or 0) / 1e6,
+        "teacher_test_accuracy": teacher.test_accuracy,
+    }
+    return Prepared(deployment, notes, _peak_memory_bytes(cell, deployment))
+
+
+def check(cell: Cell) -> None:
+    """Refuse a cell that cannot be planned, or whose test images are missing; trains nothing.
+
+    Raises
+    ------
+    PlanError
+        If no feasible plan exists.
+    DatasetError
+        If the images cannot be found.
+    """
+    _dataset(cell.dataset)
+    kind = method(cell.method.base)
+    steps = kind(msgspec.convert(cell.method.parameters, kind.Parameters))
+    steps.plan(_profile(cell, _stand_in(cell)), cell.cluster)
+
+
+def plan_notes(cell: Cell) -> dict[str, Any]:
+    """What the planner has to say about a cell."""
+    return prepare(cell).notes
+
+
+def train(cells: Sequence[Cell], on_progress: Callable[[str], None]) -> None:
+    """Train every model that the cells need and the zoo lacks."""
+    for cell in cells:
+        prepare(
+            cell,
+            lambda p: on_progress(f"{p.what}: epoch {p.epoch}/{p.epochs}, step {p.step}/{p.steps}"),
+        )
+
+
+def inputs_hash(cell: Cell) -> str:
+    """Digest of all that a cell's result depends on.
+
+    The cell itself (every parameter, cluster, fault, workload), the code, the weights, the test
+    images and the cost table.
+    """
+    prepared = prepare(cell)
+    weights = sorted({s.module.weights_sha256 or "" for s in prepared.deployment.stages})
+    parts = [
+        msgspec.json.encode(cell, order="sorted"),
+        _code_sha256().encode(),
+        *(sha.encode() for sha in weights),
+        _dataset(cell.dataset).sha256.encode(),
+        load_cost_table().sha256().encode(),
+    ]
+    return sha256(b"\0".join(parts)).hexdigest()
+
+
+@cache
+def _dataset(name: str) -> coinfer_datasets.Dataset:
+    return coinfer_datasets.load(name)
+
+
+@cache
+def _code_sha256() -> str:
+    """Digest of every source file of the three packages."""
+    digest = sha256()
+    for package in ("coinfer", "coinfer_kernels", "coinfer_datasets"):
+        root = resources.files(package)
+        with resources.as_file(root) as folder:
+            for path in sorted(folder.rglob("*.py")):
+                digest.update(path.relative_to(folder).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _recipe(cell: Cell) -> Recipe:
+    name = cell.method.parameters["recipe"]
+    if name == "auto":
+        name = "smoke" if coinfer_datasets.info(cell.dataset).base == "digits" else "quickstart"
+    return recipe(name)
+
+
+def _teacher_spec(cell: Cell) -> TeacherSpec:
+    return architectures(coinfer_datasets.info(cell.dataset).base).teacher
+
+
+def _profile(cell: Cell, teacher: TeacherArtifact) -> Profile:
+    return Profile(
+        dataset=cell.dataset,
+        teacher=teacher,
+        students=architectures(coinfer_datasets.info(cell.dataset).base).students,
+        encoding=cell.encoding,
+        deadline_ns=round(cell.deadline_ms * 1e6),
+    )
+
+
+def _stand_in(cell: Cell) -> TeacherArtifact:
+    """A teacher of the right size with a featureless activation graph: enough to check a plan."""
+    info = coinfer_datasets.info(cell.dataset)
+    spec = _teacher_spec(cell)
+    filters = round(4 * spec.first_channels * spec.width)
+    graph = np.ones((filters, filters), np.float32) - np.eye(filters, dtype=np.float32)
+    return TeacherArtifact(
+        dataset=info.base,
+        spec=spec,
+        shape=info.shape,
+        classes=len(info.classes),
+        filters=filters,
+        train_seed=cell.train_seed,
+        address="",
+        weights_sha256="",
+        validation_accuracy=0.0,
+        test_accuracy=0.0,
+        activation_graph=graph,
+    )
+
+
+def _peak_memory_bytes(cell: Cell, deployment: Deployment) -> int:
+    """Fullest device: weights of all its stages and the largest activation among them.
+
+    Raises
+    ------
+    PlanError
+        If a device has less memory than that.
+    """
+    stages = {s.id: s for s in deployment.stages}
+    most = 0
+    for device in cell.cluster.devices:
+        held = [stages[r.stage] for r in deployment.replicas if r.device == device.name]
+        if not held:
+            continue
+        need = sum(s.weights_bytes for s in held) + max(s.activation_bytes for s in held)
+        if need > device.memory_bytes:
+            raise PlanError(
+                f"{cell.method.variant}: device {device.name} would need {need} bytes and has "
+                f"memory_bytes = {device.memory_bytes}"
+            )
+        most = max(most, need)
+    return most

@@ -1,0 +1,156 @@
+"""What a method is: four steps from a profile to a deployment.
+
+``plan`` decides who runs what, without weights; ``fit`` trains or finds what the plan needs;
+``calibrate`` sets thresholds on the calibration split; ``deploy`` hands the runtime stages,
+replicas and a fusion rule. A method is one file; others add theirs by an entry point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import msgspec
+
+from coinfer.cluster import Cluster
+from coinfer.contract import Deployment
+from coinfer.models import StudentSpec
+from coinfer.planning import PlanDevice
+from coinfer.training import OnProgress, Recipe, TeacherArtifact, Zoo
+
+HEADER_BYTES = 64
+"""Of a frame of the kernels; a link charges its own header instead."""
+
+ELEMENT_BYTES = {"raw": 4, "fp16": 2, "int8": 1}
+"""Payload of one value, by encoding."""
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every method takes.
+
+    Attributes
+    ----------
+    recipe : str
+        Training recipe; ``auto`` takes ``smoke`` for digits and ``quickstart`` otherwise.
+    """
+
+    recipe: Literal["auto", "smoke", "quickstart", "full"] = "auto"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a method plans for.
+
+    Attributes
+    ----------
+    dataset : str
+    teacher : TeacherArtifact
+        With its filter activation graph.
+    students : tuple of StudentSpec
+        The zoo of architectures that a planner may pick from, small to large.
+    encoding : str
+    deadline_ns : int
+    """
+
+    dataset: str
+    teacher: TeacherArtifact
+    students: tuple[StudentSpec, ...]
+    encoding: str
+    deadline_ns: int
+
+    def payload_bytes(self, values: int) -> int:
+        """What a link charges for so many values in the encoding of the cell."""
+        return values * ELEMENT_BYTES[self.encoding]
+
+    @property
+    def input_bytes(self) -> int:
+        """Payload of one input row."""
+        channels, height, width = self.teacher.shape
+        return self.payload_bytes(channels * height * width)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where models are found or made.
+
+    Attributes
+    ----------
+    zoo : Zoo
+    recipe : Recipe
+    train_seed : int
+    progress : callable or None
+    data_dir : str or None
+    """
+
+    zoo: Zoo
+    recipe: Recipe
+    train_seed: int
+    progress: OnProgress | None = None
+    data_dir: str | None = None
+
+
+P = TypeVar("P", bound=Parameters)
+PlanT = TypeVar("PlanT")
+
+
+class Method(Protocol, Generic[PlanT]):
+    """A method, made from its parameters.
+
+    Attributes
+    ----------
+    Parameters : type
+        A struct with a default for every choice that the papers leave open.
+    summary : str
+        One line for ``coinfer list methods``.
+    """
+
+    Parameters: type[Parameters]
+    summary: str
+
+    def __init__(self, parameters: Any) -> None: ...
+
+    def plan(self, profile: Profile, cluster: Cluster) -> PlanT:
+        """Who runs which student of which partition; no weights."""
+        ...
+
+    def fit(self, plan: PlanT, profile: Profile, workshop: Workshop) -> PlanT:
+        """The plan with its models, from the zoo or freshly trained."""
+        ...
+
+    def calibrate(self, plan: PlanT, profile: Profile, workshop: Workshop) -> PlanT:
+        """The plan with its thresholds, from the calibration split only."""
+        ...
+
+    def deploy(self, plan: PlanT, profile: Profile, cluster: Cluster) -> Deployment:
+        """Stages, replicas and fusion rule."""
+        ...
+
+
+def plan_devices(cluster: Cluster) -> list[PlanDevice]:
+    """Devices as planners see them."""
+    return [
+        PlanDevice(
+            name=device.name,
+            macs_per_s=device.macs_per_s,
+            uplink_bps=cluster.link(device.name).up_bps,
+            memory_bytes=device.memory_bytes,
+            failure_probability=device.failure_probability,
+        )
+        for device in cluster.devices
+    ]
+
+
+def broadcast_ns(cluster: Cluster, device: str, payload_bytes: int) -> int:
+    """Time for an input to reach a device: transmission and latency, half the jitter."""
+    link = cluster.link(device)
+    bits = 8 * (payload_bytes + link.header_bytes)
+    return round(bits * 1e9 / link.down_bps + (link.latency_ms + link.jitter_ms / 2) * 1e6)
+
+
+def portion_ns(cluster: Cluster, device: str, macs: int, payload_bytes: int) -> int:
+    """Time to compute a portion and send it back: ``F_j / c_n + Q_k / r_n`` and the latency."""
+    link = cluster.link(device)
+    bits = 8 * (payload_bytes + link.header_bytes)
+    compute_ns = macs * 1e9 / cluster.device(device).macs_per_s
+    transfer_ns = bits * 1e9 / link.up_bps + (link.latency_ms + link.jitter_ms / 2) * 1e6
+    return round(compute_ns + transfer_ns)

@@ -1,0 +1,139 @@
+"""``nonn``: one student a device, no replicas (arXiv 1907.11804).
+
+As many partitions as devices, by communities of the activation graph; one identical student,
+sized to the weakest device. A lost portion is filled with zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from coinfer.cluster import Cluster
+from coinfer.contract import Deployment
+from coinfer.errors import PlanError
+from coinfer.methods.base import Parameters, Profile, Workshop, broadcast_ns, portion_ns
+from coinfer.methods.portions import deploy_portions
+from coinfer.methods.sizing import Sized, size_students
+from coinfer.models import Partition, StudentSpec
+from coinfer.planning import partition_louvain
+from coinfer.training import JointArtifact, fit_joint
+
+
+class NoNNParameters(Parameters, frozen=True, kw_only=True):
+    """Parameters of ``nonn``; all are [ours].
+
+    Attributes
+    ----------
+    compute_budget_ms : float
+        The student is the largest one that the weakest device runs within this time.
+    patience : float
+        A portion is late after this many times the predicted latency.
+    """
+
+    compute_budget_ms: float = 60.0
+    patience: float = 1.5
+
+
+@dataclass(frozen=True)
+class NoNNPlan:
+    """Device n runs the student of partition n."""
+
+    devices: tuple[str, ...]
+    partitions: tuple[Partition, ...]
+    student: StudentSpec
+    predicted_ns: tuple[int, ...]
+    joint: JointArtifact | None = None
+
+
+class NoNN:
+    """Network of neural networks."""
+
+    Parameters = NoNNParameters
+    summary = "one identical student a device, no replicas; lost portions zero-filled"
+
+    def __init__(self, parameters: NoNNParameters) -> None:
+        self._parameters = parameters
+
+    def plan(self, profile: Profile, cluster: Cluster) -> NoNNPlan:
+        """Cut the filters into communities and size the student to the weakest device.
+
+        Raises
+        ------
+        PlanError
+            If even the smallest student fits no budget of the weakest device.
+        """
+        weakest = min(cluster.devices, key=lambda d: d.macs_per_s)
+        memory_bytes = min(d.memory_bytes for d in cluster.devices)
+        student = _largest(
+            size_students(profile),
+            weakest.macs_per_s * self._parameters.compute_budget_ms / 1e3,
+            memory_bytes,
+            weakest.name,
+        )
+        devices = tuple(d.name for d in cluster.devices)
+        partitions = partition_louvain(
+            profile.teacher.activation_graph, len(devices), seed=0
+        ).partitions
+        predicted = tuple(
+            broadcast_ns(cluster, device, profile.input_bytes)
+            + portion_ns(cluster, device, student.macs, profile.payload_bytes(len(partition)))
+            for device, partition in zip(devices, partitions, strict=True)
+        )
+        return NoNNPlan(devices, partitions, student.spec, predicted)
+
+    def fit(self, plan: NoNNPlan, profile: Profile, workshop: Workshop) -> NoNNPlan:
+        """Distil one student a partition, jointly."""
+        joint = fit_joint(
+            profile.dataset,
+            profile.teacher,
+            [plan.student] * len(plan.partitions),
+            plan.partitions,
+            workshop.recipe.students,
+            workshop.train_seed,
+            workshop.zoo,
+            workshop.progress,
+            workshop.data_dir,
+        )
+        return replace(plan, joint=joint)
+
+    def calibrate(self, plan: NoNNPlan, profile: Profile, workshop: Workshop) -> NoNNPlan:
+        """Nothing to set."""
+        return plan
+
+    def deploy(self, plan: NoNNPlan, profile: Profile, cluster: Cluster) -> Deployment:
+        """One replica of each student, the head at the source."""
+        assert plan.joint is not None
+        notes: dict[str, object] = {
+            "groups": [
+                {
+                    "devices": [device],
+                    "partition": len(partition),
+                    "runs": plan.student.name,
+                    "predicted_ms": round(predicted / 1e6, 3),
+                }
+                for device, partition, predicted in zip(
+                    plan.devices, plan.partitions, plan.predicted_ns, strict=True
+                )
+            ],
+            "validation_accuracy": plan.joint.validation_accuracy[-1],
+        }
+        return deploy_portions(
+            plan.joint,
+            [[device] for device in plan.devices],
+            profile,
+            max(plan.predicted_ns),
+            self._parameters.patience,
+            notes,
+        )
+
+
+def _largest(students: list[Sized], budget_macs: float, memory_bytes: int, device: str) -> Sized:
+    able = [s for s in students if s.macs <= budget_macs and s.memory_bytes <= memory_bytes]
+    if not able:
+        least = students[0]
+        raise PlanError(
+            f"nonn: the smallest student, {least.spec.name}, takes {least.macs} MACs and "
+            f"{least.memory_bytes} bytes; the weakest device {device} allows {budget_macs:.0f} "
+            f"MACs and {memory_bytes} bytes; raise compute_budget_ms, macs_per_s or memory_bytes"
+        )
+    return able[-1]

@@ -1,0 +1,39 @@
+"""What the students of a profile cost: the zoo of architectures as planners see it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from coinfer.methods.base import Profile
+from coinfer.models import JointSpec, StudentSpec, student_stages
+
+
+class Sized(NamedTuple):
+    """A student with its cost for one row, at the median size of a portion."""
+
+    spec: StudentSpec
+    macs: int
+    memory_bytes: int
+
+
+def size_students(profile: Profile, exits: int = 1, filters: int = 32) -> list[Sized]:
+    """Students of the profile with so many exits, from small to large by MACs.
+
+    Parameters
+    ----------
+    profile : Profile
+    exits : int
+    filters : int
+        Size of the partition that is assumed; it hardly matters beside the backbone.
+    """
+    teacher = profile.teacher
+    sized = []
+    for student in profile.students:
+        spec = msgspec.structs.replace(student, exits=exits)
+        joint = JointSpec((spec,), (filters,), teacher.shape, teacher.classes)
+        stages = student_stages(joint, 0, None)
+        memory = sum(s.weights_bytes for s in stages) + max(s.activation_bytes for s in stages)
+        sized.append(Sized(spec, sum(s.macs for s in stages), memory))
+    return sorted(sized, key=lambda s: s.macs)
