@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,13 +12,22 @@ from coinfer.cli.list_ import show_rows
 
 
 def calibrate(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Also write the table to this file.")
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TABLE,
 ) -> None:
     """Measure the cost table of this machine."""
     from coinfer.cli import engine
 
-    found = engine.calibrate()
+    found = engine.calibrate(output)
     if form is Format.JSON:
         print_json(found)
-    else:
-        show_rows([{"cost": name, "value": value} for name, value in found.items()])
+        return
+    show_rows(
+        [
+            {"kernels": name, "operation": operation, **cost}
+            for name, costs in found["kernels"].items()
+            for operation, cost in costs.items()
+        ]
+    )

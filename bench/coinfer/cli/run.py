@@ -90,10 +90,14 @@ def _carry_out(
 ) -> None:
     from coinfer.cli import engine
     from coinfer.cli.session import carry_out, todo
-    from coinfer.cli.view import view_for
+    from coinfer.cli.view import Ticker, view_for
 
     console = progress_console()
     with folder.writing():
+        # What a result depends on includes the weights, so they are made before anything is
+        # called done; with a full zoo this says nothing.
+        with Ticker(console) as ticker:
+            engine.train(cells, (lambda _line: None) if quiet else ticker.say)
         left, hashes = todo(folder, tuple(cells), engine.inputs_hash)
         if len(left) < len(cells) and not quiet:
             done = len(cells) - len(left)

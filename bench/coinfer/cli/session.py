@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from coinfer.cli.engine import Finished
 from coinfer.errors import CoinferError
 from coinfer.metrics import figures
 from coinfer.store import RESULT_SCHEMA, RunFolder, StoredCell
 from coinfer.suite import Cell
+
+if TYPE_CHECKING:
+    from coinfer.execute import Finished
 
 
 class View(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from coinfer.metrics import METRICS, Metric, metric
-from coinfer.report.numbers import amount, percent, points, ratio
+from coinfer.report.numbers import amount, percent, points, ratio, span
 from coinfer.stats import Row, Rules, within_run
 from coinfer.store import StoredCell
 from coinfer.suite import Finding
@@ -45,15 +45,20 @@ def answers(finding: Finding, cells: Sequence[StoredCell]) -> list[str]:
     for row in rows:
         setting = {axis: row.where[axis] for axis in row.where if axis in varying} | finding.where
         sentence = _sentence(named, row, setting)
-        costs = within_run(
-            cells,
-            [METRICS[name] for name in _COSTS if name != finding.metric],
-            rules,
-            base=finding.against,
-            by=finding.by,
-            against=[finding.compare],
-            where=row.where,
-        )
+        costs = [
+            cost
+            for name in _COSTS
+            if name != finding.metric
+            for cost in within_run(
+                cells,
+                [METRICS[name]],
+                rules,
+                base=finding.against,
+                by=finding.by,
+                against=[finding.compare],
+                where=row.where,
+            )
+        ]
         sentences.append(sentence if row.ratio is None else f"{sentence} {_cost(costs)}")
     return sentences
 
@@ -93,12 +98,8 @@ def _size(named: Metric, row: Row) -> str:
         return f", {points(row.difference)} points ({interval}"
     if row.ratio is None:
         return " ("
-    interval = (
-        f"{row.ci_low:.3g}–{row.ci_high:.3g}, "
-        if row.ci_low is not None and row.ci_high is not None
-        else ""
-    )
-    return f", {ratio(row.ratio)} ({interval}"
+    around = span(row.ci_low, row.ci_high)
+    return f", {ratio(row.ratio)} ({around}{', ' if around else ''}"
 
 
 def _value(named: Metric, value: float | None) -> str:
@@ -131,6 +132,6 @@ def _one_cost(row: Row) -> str:
     named = METRICS[row.metric]
     doubt = "" if row.regression else " (not certain)"
     if row.difference is not None:
-        return f"{points(row.difference)} points of {named.noun}{doubt}"
+        return f"{points(abs(row.difference)).lstrip('+')} points of {named.noun}{doubt}"
     size = "unbounded" if row.ratio is None else ratio(row.ratio)
-    return f"{size} {named.noun}{doubt}"
+    return f"{size} the {named.noun}{doubt}"

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich import box
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
 from coinfer.metrics import METRICS
-from coinfer.report.numbers import amount, percent, points, ratio
+from coinfer.report.numbers import amount, percent, points, ratio, span
 from coinfer.stats import Row
 
 _STYLES: Final = {
@@ -25,23 +26,25 @@ _STYLES: Final = {
 }
 
 
-def comparison_table(rows: Sequence[Row]) -> Table:
+def comparison_table(rows: Sequence[Row]) -> Group:
     """Rich table; noisy rows are shown like all others, as inconclusive."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    headings, lines = _cells(rows)
+    headings, lines, notes = _cells(rows)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "metric")
     for row, line in zip(rows, lines, strict=True):
         *left, verdict = map(escape, line)
         table.add_row(*left, f"[{_STYLES[row.verdict]}]{verdict}[/]")
-    return table
+    return Group(escape(_title(rows)), table, *map(escape, notes))
 
 
 def comparison_markdown(rows: Sequence[Row]) -> str:
     """Write the same rows as a Markdown table."""
-    headings, lines = _cells(rows)
+    headings, lines, notes = _cells(rows)
     table = [headings, ["---"] * len(headings), *lines]
-    return "\n".join("| " + " | ".join(_plain(c) for c in line) + " |" for line in table) + "\n"
+    text = [_title(rows), ""]
+    text += ["| " + " | ".join(_plain(c) for c in line) + " |" for line in table]
+    return "\n".join([*text, *(f"\n{note}" for note in notes)]) + "\n"
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -51,19 +54,33 @@ def summary(rows: Sequence[Row]) -> str:
     return f"{len(rows)} comparisons: {told}." if rows else "Nothing to compare."
 
 
-def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def _title(rows: Sequence[Row]) -> str:
+    """Who is held against whom."""
+    base = ", ".join(dict.fromkeys(row.base for row in rows))
+    new = ", ".join(dict.fromkeys(row.new for row in rows))
+    return f"{new} against {base}"
+
+
+def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]], list[str]]:
+    """Headings, lines, and the notes that the verdicts refer to by number."""
     axes = list(dict.fromkeys(axis for row in rows for axis in row.where))
     varying = [a for a in axes if len({row.where.get(a) for row in rows}) > 1]
-    sides = len({(row.base, row.new) for row in rows}) > 1 or "method" not in axes
-    headings = ["metric", *varying, *(["base → new"] if sides else [])]
-    headings += ["figures", "change", "p", "verdict"]
+    several = len({row.new for row in rows}) > 1
+    headings = ["metric", *varying, *(["new"] if several else [])]
+    headings += ["base → new", "change", "p", "verdict"]
+    reasons = list(dict.fromkeys(row.reason for row in rows if row.reason is not None))
     lines = []
     for row in rows:
-        where = [str(row.where.get(axis, "")) for axis in varying]
-        pair = [f"{row.base} → {row.new}"] if sides else []
-        told = [_figures(row), _change(row), _p(row), _verdict(row)]
-        lines.append([row.metric, *where, *pair, *told])
-    return headings, lines
+        note = "" if row.reason is None else f" [{reasons.index(row.reason) + 1}]"
+        lines.append(
+            [
+                row.metric,
+                *(str(row.where.get(axis, "")) for axis in varying),
+                *([row.new] if several else []),
+                *(_figures(row), _change(row), _p(row), row.verdict + note),
+            ]
+        )
+    return headings, lines, [f"[{n}] {reason}" for n, reason in enumerate(reasons, start=1)]
 
 
 def _figures(row: Row) -> str:
@@ -80,18 +97,14 @@ def _change(row: Row) -> str:
         return f"{points(row.difference)} points{'' if row.exact else around}"
     if row.ratio is None:
         return "-"
-    around = "" if row.ci_low is None else f" ({row.ci_low:.3g}–{row.ci_high:.3g})"
-    return f"{ratio(row.ratio)}{'' if row.exact else around}"
+    around = span(row.ci_low, row.ci_high)
+    return f"{ratio(row.ratio)} ({around})" if around else ratio(row.ratio)
 
 
 def _p(row: Row) -> str:
     if row.p_adjusted is None:
         return "exact" if row.exact and row.pairs else "-"
     return f"{row.p_adjusted:.3f}"
-
-
-def _verdict(row: Row) -> str:
-    return row.verdict if row.reason is None else f"{row.verdict}: {row.reason}"
 
 
 def _plain(cell: str) -> str:

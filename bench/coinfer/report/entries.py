@@ -6,6 +6,7 @@ from typing import Any
 
 from coinfer.metrics import FIGURES
 from coinfer.store import StoredCell
+from coinfer.suite import AXES
 
 
 def entry(stored: StoredCell) -> dict[str, Any]:
@@ -13,7 +14,7 @@ def entry(stored: StoredCell) -> dict[str, Any]:
     cell = stored.cell
     return {
         "cell": cell.key,
-        **cell.coordinates,
+        **{axis: cell.coordinates[axis] for axis in AXES},
         "base": cell.method.base,
         "parameters": cell.method.parameters,
         "status": stored.status,

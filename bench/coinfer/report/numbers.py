@@ -69,10 +69,23 @@ def ratio(value: float) -> str:
     return f"{value:.{digits}f}×"
 
 
+def span(low: float | None, high: float | None) -> str:
+    """Interval of a quotient; empty where there is none, or no width to it.
+
+    Examples
+    --------
+    >>> span(1.723, 1.911), span(2.0, 2.0)
+    ('1.72–1.91', '')
+    """
+    if low is None or high is None or f"{low:.3g}" == f"{high:.3g}":
+        return ""
+    return f"{low:.3g}–{high:.3g}"
+
+
 def _three(value: float) -> str:
     digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
     text = f"{value:.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text and float(text) == int(value) else text
+    return text.partition(".")[0] if float(text) == int(float(text)) else text
 
 
 def _spaced(number: str, unit: str) -> str:

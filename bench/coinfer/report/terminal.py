@@ -18,7 +18,7 @@ from coinfer.report.answer import answers
 from coinfer.report.numbers import amount, milliseconds
 from coinfer.stats.resampling import interval
 from coinfer.store import Contents, RunFolder, StoredCell
-from coinfer.suite import SEED_AXES
+from coinfer.suite import AXES, SEED_AXES
 
 _MOST_LINES: Final = 5
 _AXES_SHOWN: Final = {"deadline_ms": "deadline ms"}
@@ -79,7 +79,7 @@ def _table(done: Sequence[StoredCell]) -> Table:
 
 
 def _varying(done: Sequence[StoredCell]) -> list[str]:
-    axes = [axis for axis in done[0].cell.coordinates if axis not in SEED_AXES]
+    axes = [axis for axis in AXES if axis not in SEED_AXES]
     several = [a for a in axes if len({s.cell.coordinates[a] for s in done}) > 1]
     return list(dict.fromkeys(["method", *several]))
 
@@ -121,9 +121,10 @@ def _accuracy(shares: Sequence[float]) -> str:
 def _about(done: Sequence[StoredCell]) -> str:
     """Say what all rows have in common."""
     varying = set(_varying(done))
+    at = done[0].cell.coordinates
     common = [
-        f"{axis} = {value}"
-        for axis, value in done[0].cell.coordinates.items()
+        f"{axis} = {at[axis]:g}" if isinstance(at[axis], float) else f"{axis} = {at[axis]}"
+        for axis in AXES
         if axis not in varying and axis not in SEED_AXES
     ]
     seeds = len({(s.cell.train_seed, s.cell.run_seed, s.cell.repeat) for s in done})

@@ -12,7 +12,7 @@ import msgspec
 from coinfer.metrics import Metric
 from coinfer.stats.verdicts import Question, Row, Rules, judge
 from coinfer.store import StoredCell
-from coinfer.suite import SEED_AXES
+from coinfer.suite import AXES, SEED_AXES
 from coinfer.suite.schema import Value
 
 _Group: TypeAlias = tuple[tuple[str, Value], ...]
@@ -100,7 +100,7 @@ def between_runs(
 
 def _group(stored: StoredCell, by: str | None) -> _Group:
     at = stored.cell.coordinates
-    return tuple((axis, at[axis]) for axis in at if axis != by and axis not in SEED_AXES)
+    return tuple((axis, at[axis]) for axis in AXES if axis != by and axis not in SEED_AXES)
 
 
 def _grouped(cells: Iterable[StoredCell]) -> dict[_Group, _Units]:

@@ -173,15 +173,22 @@ def _row(
         return _finished(row, _directed(q.metric, mean), q.reason)
     if not any(effects) or equivalence_p(effects, margin) <= rules.alpha:
         return _finished(row, "same", q.reason)
-    why = (
-        f"{row.pairs} pairs cannot show a difference in a table of this size; "
-        f"{needed - row.pairs} more are needed"
-        if row.pairs < needed
-        else f"p = {p_adjusted:.3f} after correction"
-        if p_adjusted > rules.alpha
-        else "there is a difference, but it may be smaller than the threshold"
-    )
-    return _finished(row, "inconclusive", why)
+    return _finished(row, "inconclusive", _doubt(row, rules, needed))
+
+
+def _doubt(row: Row, rules: Rules, needed: int) -> str:
+    """Say why a row is inconclusive, and what would help."""
+    assert row.p_value is not None
+    assert row.p_adjusted is not None
+    if row.p_adjusted <= rules.alpha:
+        return "there is a difference, but it may be smaller than the threshold"
+    hopeless = 2.0 ** (1 - row.pairs) > rules.alpha
+    if row.pairs < needed and (hopeless or row.p_value <= rules.alpha):
+        return (
+            f"{row.pairs} pairs are too few: a difference that stands alone in a table of this "
+            f"size needs {needed}, {needed - row.pairs} more"
+        )
+    return f"no difference found (p = {row.p_adjusted:.2f}), nor shown to be absent"
 
 
 def _finished(row: Row, verdict: Verdict, reason: str | None) -> Row:

@@ -61,6 +61,9 @@ class FakeEngine:
     def inputs_hash(self, cell):
         return f"{self.code}:{cell.key}"
 
+    def train(self, cells, on_progress):
+        on_progress("nonn: epoch 1/1")
+
     def check(self, cells, origin):
         return None
 
@@ -122,7 +125,7 @@ def fake(monkeypatch, machine) -> FakeEngine:
     types = dict.fromkeys(("nonn", "rocoin", "distree", "local-teacher"), NoParameters)
     monkeypatch.setattr(engine, "methods", lambda: types)
     monkeypatch.setattr(store, "capture", lambda: machine)
-    for name in ("inputs_hash", "check", "run_cells"):
+    for name in ("inputs_hash", "check", "train", "run_cells"):
         monkeypatch.setattr(engine, name, getattr(made, name))
     return made
 

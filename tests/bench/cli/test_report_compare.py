@@ -151,8 +151,8 @@ def test_a_run_against_itself_is_the_same_and_against_a_slower_one_exits_4(
     assert "slower" in table.stdout
     text = coinfer("compare", out, tmp_path / "slow", "--only-changed", "--format", "markdown")
     lines = text.stdout.splitlines()
-    assert lines[1].startswith("| ---")
-    assert len(lines) == 2 + 4
+    assert lines[3].startswith("| ---")
+    assert len(lines) == 4 + 4
 
 
 def test_missing_cells_fail_only_when_asked(out, fake, suite_file, coinfer, tmp_path):

@@ -26,7 +26,7 @@ def test_a_run_answers_the_question_and_says_where_to_go(fake, suite_file, coinf
     assert "Who is best?" in done.stdout
     answer = " ".join(done.stdout.split())
     assert "With faults = crash, rocoin keeps more accuracy than nonn" in answer
-    assert "2.00× MACs per request" in answer
+    assert "2.00× the MACs per request" in answer
     assert "rocoin takes more MACs per request than nonn" in answer
     assert "coinfer report" in done.stdout
     assert "coinfer compare" in done.stdout
