@@ -15,10 +15,10 @@ from coinfer.contract import FloatArray
 from coinfer.execute.modules import build
 from coinfer.execute.prepare import Prepared
 from coinfer.metrics.fidelity import judge
+from coinfer.runtime.job import Load
 from coinfer.runtime.realtime import RealtimeDriver
 from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
-from coinfer.runtime.source import Load
 from coinfer.runtime.virtual import Scenario, VirtualDriver
 from coinfer.suite import Cell
 from coinfer_kernels import backend

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from coinfer.contract import (
     INPUT,
@@ -16,13 +15,11 @@ from coinfer.contract import (
     Answer,
     Arrival,
     Evaluate,
-    FloatArray,
     Fusion,
     GiveUp,
     Job,
     Now,
     Permit,
-    Slice,
     Start,
     Stop,
     Timer,
@@ -30,73 +27,12 @@ from coinfer.contract import (
 from coinfer.errors import ContractError
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.device import elapsed
+from coinfer.runtime.feed import Feed
+from coinfer.runtime.job import Load, OpenJob, Outcome, Step, View
 from coinfer.runtime.ledger import Ledger
-from coinfer.runtime.meter import Meter
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Body, Control, Data, Envelope, Path
-
-
-class Load(NamedTuple):
-    """What is asked of the system.
-
-    Attributes
-    ----------
-    images : ndarray of float32, shape (requests, …)
-        One normalised input a request.
-    items, labels : tuple of int
-    arrivals_ns : list of int or None
-        None: the next request starts when the last one is settled.
-    deadline_ns : int
-    """
-
-    images: FloatArray
-    items: tuple[int, ...]
-    labels: tuple[int, ...]
-    arrivals_ns: list[int] | None
-    deadline_ns: int
-
-
-@dataclass
-class _Job:
-    """A job until its last row is settled."""
-
-    job: Job
-    fusion: Fusion
-    opened_ns: int
-    rows: list[int] = field(default_factory=list)
-    unsettled: set[int] = field(default_factory=set)
-    fed: set[str] = field(default_factory=set)
-    seen: dict[str, set[int]] = field(default_factory=dict)
-
-
-class _Outcome(NamedTuple):
-    """What one step of thought leads to."""
-
-    actions: tuple[Action, ...] = ()
-    sends: tuple[tuple[str, Body], ...] = ()
-
-
-@dataclass
-class _View:
-    """What the fusion rule may ask during one step."""
-
-    now_ns: int
-    kernels: Meter
-    lost: set[str]
-
-    def alive(self, device: str) -> bool:
-        """Whether the source believes the device to be alive."""
-        return device not in self.lost
-
-
-class _Step(NamedTuple):
-    """A computation of the source that waits for its turn."""
-
-    job: _Job
-    path: Path
-    at_ns: int
-    think: Callable[[_View], _Outcome]
 
 
 class SourceReactor:
@@ -124,16 +60,16 @@ class SourceReactor:
     ) -> None:
         self._topology = topology
         self._load = load
-        self._encoding = encoding
+        self._inputs = Feed(topology, load, encoding, runner)
         self._runner = runner
         self._ctx = ctx
         self._on_request = on_request
         self._batching = topology.deployment.batching
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, OpenJob] = {}
         self._opened = 0
         self._forming: list[int] = []
         self._forming_timer: int | None = None
-        self._queue: deque[_Step] = deque()
+        self._queue: deque[Step] = deque()
         self._busy = False
         self._lost: set[str] = set()
         self._unsettled = len(load.items)
@@ -170,7 +106,7 @@ class SourceReactor:
                     self._enqueue(
                         job,
                         self._waited(path),
-                        lambda view: _Outcome(tuple(job.fusion.on_timer(name, view))),
+                        lambda view: Outcome(tuple(job.fusion.on_timer(name, view))),
                     )
 
     def on_message(self, envelope: Envelope) -> None:
@@ -192,10 +128,10 @@ class SourceReactor:
         for row in body.rows:
             self.ledger.entries[row].arrived.add(body.stage)
 
-        def think(view: _View) -> _Outcome:
+        def think(view: View) -> Outcome:
             value = view.kernels.decode(body.frame)
             arrival = Arrival(body.stage, envelope.sender, body.rows, value)
-            return _Outcome(tuple(job.fusion.on_arrival(arrival, view)))
+            return Outcome(tuple(job.fusion.on_arrival(arrival, view)))
 
         self._enqueue(job, envelope.path, think)
 
@@ -245,29 +181,29 @@ class SourceReactor:
         rows, self._forming = tuple(self._forming), []
         self._feed(self._open(rows, len(rows)), rows)
 
-    def _open(self, rows: tuple[int, ...], size: int) -> _Job:
+    def _open(self, rows: tuple[int, ...], size: int) -> OpenJob:
         job = Job(self._opened, rows, size)
-        self._jobs[job.id] = _Job(job, self._topology.deployment.fusion(job), self._ctx.now_ns)
+        self._jobs[job.id] = OpenJob(job, self._topology.deployment.fusion(job), self._ctx.now_ns)
         self._opened += 1
         return self._jobs[job.id]
 
-    def _newest(self) -> _Job:
+    def _newest(self) -> OpenJob:
         return self._jobs[self._opened - 1]
 
-    def _feed(self, job: _Job, rows: tuple[int, ...]) -> None:
+    def _feed(self, job: OpenJob, rows: tuple[int, ...]) -> None:
         """Send rows of the input to every device that starts without being told to."""
         job.rows += rows
         job.unsettled.update(rows)
         path = Path(self._ctx.now_ns)
 
-        def think(view: _View) -> _Outcome:
+        def think(view: View) -> Outcome:
             for device in self._topology.workers:
                 if view.alive(device) and self._topology.starts_now(device):
                     job.fed.add(device)
-            sends = self._inputs(job, sorted(job.fed), rows, view)
+            sends = self._inputs.messages(job, sorted(job.fed), rows, view.kernels)
             images = self._load.images[list(rows)]
             actions = job.fusion.on_arrival(Arrival(INPUT, SOURCE, rows, images), view)
-            return _Outcome(tuple(actions), sends)
+            return Outcome(tuple(actions), sends)
 
         self._enqueue(job, path, think)
         if len(job.rows) == len(rows):
@@ -277,40 +213,10 @@ class SourceReactor:
                     token = ("hedge", job.job.id, replica.stage, replica.device, path)
                     self._ctx.set_timer(due, token)
 
-    def _inputs(
-        self, job: _Job, devices: list[str], rows: tuple[int, ...], view: _View
-    ) -> tuple[tuple[str, Data], ...]:
-        """Messages with the input; what several devices need alike is encoded once."""
-        made: dict[Slice | None, Data | None] = {}
-        sends = []
-        for device in devices:
-            for select in self._topology.inputs(device):
-                if select not in made:
-                    made[select] = self._input(job, select, rows, view)
-                body = made[select]
-                if body is not None:
-                    sends.append((device, body))
-        return tuple(sends)
-
-    def _input(
-        self, job: _Job, select: Slice | None, rows: tuple[int, ...], view: _View
-    ) -> Data | None:
-        if select is not None and select.axis == 0:
-            wanted = range(select.start, select.stop)
-            rows = tuple(row for row in rows if job.rows.index(row) in wanted)
-            part = self._load.images[list(rows)]
-        else:
-            part = self._runner.value(self._load.images[list(rows)]).take(select).array
-        if not rows:
-            return None
-        frame = view.kernels.encode(part, self._encoding)
-        payload = view.kernels.payload_bytes(frame)
-        return Data(job.job.id, job.job.size, INPUT, select, rows, frame, payload)
-
     # Thinking, one step at a time
 
-    def _enqueue(self, job: _Job, path: Path, think: Callable[[_View], _Outcome]) -> None:
-        self._queue.append(_Step(job, path, self._ctx.now_ns, think))
+    def _enqueue(self, job: OpenJob, path: Path, think: Callable[[View], Outcome]) -> None:
+        self._queue.append(Step(job, path, self._ctx.now_ns, think))
         self._next()
 
     def _next(self) -> None:
@@ -318,11 +224,11 @@ class SourceReactor:
             self._busy = True
             step = self._queue.popleft()
             now = self._ctx.now_ns
-            self._ctx.compute(lambda meter: (step, step.think(_View(now, meter, self._lost))))
+            self._ctx.compute(lambda meter: (step, step.think(View(now, meter, self._lost))))
 
     # Actions
 
-    def _act(self, job: _Job, action: Action, path: Path) -> None:
+    def _act(self, job: OpenJob, action: Action, path: Path) -> None:
         now = self._ctx.now_ns
         match action:
             case Answer(rows=rows, final=final):
@@ -348,12 +254,12 @@ class SourceReactor:
             case Evaluate():
                 self._evaluate(job, action, path)
 
-    def _evaluate(self, job: _Job, action: Evaluate, path: Path) -> None:
+    def _evaluate(self, job: OpenJob, action: Evaluate, path: Path) -> None:
         stage = self._topology.stages.get(action.stage)
         if stage is None or action.stage not in self._topology.on[SOURCE]:
             raise ContractError(f"Evaluate: the source holds no stage {action.stage!r}; deploy it")
 
-        def think(view: _View) -> _Outcome:
+        def think(view: View) -> Outcome:
             inputs = [self._runner.value(x) for x in action.inputs]
             macs = stage.macs * len(action.rows)
             value = view.kernels.stage(macs, lambda: self._runner.run(stage, inputs)).array
@@ -361,11 +267,11 @@ class SourceReactor:
                 self.ledger.absorb({row: (stage.macs, 0, 0, 0)})
                 self.ledger.entries[row].arrived.add(stage.id)
             arrival = Arrival(stage.id, SOURCE, action.rows, value)
-            return _Outcome(tuple(job.fusion.on_arrival(arrival, view)))
+            return Outcome(tuple(job.fusion.on_arrival(arrival, view)))
 
         self._enqueue(job, path, think)
 
-    def _start(self, job: _Job, stage: str, device: str, path: Path) -> None:
+    def _start(self, job: OpenJob, stage: str, device: str, path: Path) -> None:
         """Start a replica that waited to be told; feed its device first if it has no input yet."""
         replica = self._topology.on.get(device, {}).get(stage)
         if replica is None or isinstance(replica.start, Now):
@@ -381,18 +287,20 @@ class SourceReactor:
         self._enqueue(
             job,
             path,
-            lambda view: _Outcome(sends=(*self._inputs(job, [device], rows, view), begin)),
+            lambda view: Outcome(
+                sends=(*self._inputs.messages(job, [device], rows, view.kernels), begin)
+            ),
         )
 
-    def _stop(self, job: _Job, rows: tuple[int, ...], path: Path) -> None:
+    def _stop(self, job: OpenJob, rows: tuple[int, ...], path: Path) -> None:
         for device in sorted(job.fed):
             self._control(job, device, Control("stop", job.job.id, "", rows), path)
 
-    def _control(self, job: _Job, device: str, body: Control, path: Path) -> None:
+    def _control(self, job: OpenJob, device: str, body: Control, path: Path) -> None:
         if device not in self._lost:
             self._send(job, device, body, path)
 
-    def _send(self, job: _Job, to: str, body: Body, path: Path) -> None:
+    def _send(self, job: OpenJob, to: str, body: Body, path: Path) -> None:
         rows = body.rows or tuple(job.rows)
         frame = len(body.frame) if isinstance(body, Data) else 0
         self.ledger.sent(rows, body.payload_bytes, frame)
@@ -413,7 +321,7 @@ class SourceReactor:
         self._forming.remove(request)
         self._settled(request)
 
-    def _settle(self, job: _Job, row: int) -> None:
+    def _settle(self, job: OpenJob, row: int) -> None:
         job.unsettled.discard(row)
         if not job.unsettled and len(job.rows) == job.job.size:
             self._jobs.pop(job.job.id, None)
@@ -432,5 +340,5 @@ class SourceReactor:
         return path.plus(queue=self._ctx.now_ns - path.origin_ns - path.total_ns)
 
 
-def _tell(fusion: Fusion, device: str, alive: bool, view: _View) -> _Outcome:
-    return _Outcome(tuple(fusion.on_peer(device, alive, view)))
+def _tell(fusion: Fusion, device: str, alive: bool, view: View) -> Outcome:
+    return Outcome(tuple(fusion.on_peer(device, alive, view)))

@@ -17,10 +17,11 @@ from coinfer.contract import SOURCE, Deployment
 from coinfer.runtime.context import Reactor, Work
 from coinfer.runtime.device import DeviceReactor
 from coinfer.runtime.hub import HubReactor
+from coinfer.runtime.job import Load
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
-from coinfer.runtime.source import Load, SourceReactor
+from coinfer.runtime.source import SourceReactor
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Envelope
 from coinfer_kernels.backend import Backend

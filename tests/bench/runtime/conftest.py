@@ -20,9 +20,9 @@ from coinfer.contract import (
     ModuleRef,
     Stage,
 )
+from coinfer.runtime.job import Load
 from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
-from coinfer.runtime.source import Load
 from coinfer.runtime.virtual import Scenario, VirtualDriver
 from coinfer_kernels import backend
 
