@@ -167,3 +167,10 @@ def test_an_impossible_plan_names_what_binds() -> None:
         planned(p_th=1e-12)
     with pytest.raises(PlanError, match="groups"):
         planned(grouping="single", max_groups=3)
+
+
+def test_fewest_groups_are_kept_where_the_outage_bound_allows() -> None:
+    arguments = (cluster(), graph(), [SMALL], lambda filters: filters + 100)
+    assert len(plan_rocoin(*arguments, min_groups=4).groups) >= 4
+    most = max(len(groups) for groups in candidate_groupings(cluster(), 0.05))
+    assert len(plan_rocoin(*arguments, min_groups=8).groups) == most
