@@ -15,9 +15,10 @@ import coinfer_datasets
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.contract import Deployment
 from coinfer.errors import PlanError
-from coinfer.methods import Profile, Workshop, method
+from coinfer.methods import Method, Profile, Workshop, method
 from coinfer.methods.architectures import architectures
-from coinfer.models import TeacherSpec
+from coinfer.models import TeacherSpec, canonical_sha256
+from coinfer.planning import PARTITIONERS
 from coinfer.suite import Cell
 from coinfer.training import (
     OnProgress,
@@ -26,6 +27,8 @@ from coinfer.training import (
     Zoo,
     fit_teacher,
     recipe,
+    remembering_partitioner,
+    teacher_inputs,
 )
 
 
@@ -91,9 +94,7 @@ def prepare(cell: Cell, progress: OnProgress | None = None) -> Prepared:
 
 
 def _prepare(cell: Cell, progress: OnProgress | None) -> Prepared:
-    kind = method(cell.method.base)
-    chosen = msgspec.convert(cell.method.parameters, kind.Parameters)
-    steps = kind(chosen)
+    steps = _method(cell)
     how = _recipe(cell)
     workshop = Workshop(Zoo(), how, cell.train_seed, progress)
     teacher = fit_teacher(
@@ -104,16 +105,14 @@ def _prepare(cell: Cell, progress: OnProgress | None) -> Prepared:
         workshop.zoo,
         progress,
     )
-    profile = _profile(cell, teacher)
+    profile = _profile(cell, teacher, workshop.zoo)
     plan = steps.plan(profile, cell.cluster)
     plan = steps.fit(plan, profile, workshop)
     plan = steps.calibrate(plan, profile, workshop)
     deployment = steps.deploy(plan, profile, cell.cluster)
-    notes: dict[str, Any] = {
+    notes = {
         **(deployment.notes or {}),
-        "parameters": cell.method.parameters,
-        "recipe": how.name,
-        "predicted_latency_ms": (deployment.predicted_latency_ns or 0) / 1e6,
+        **_said(cell, deployment.predicted_latency_ns or 0),
         "teacher_test_accuracy": teacher.test_accuracy,
     }
     return Prepared(deployment, notes, _peak_memory_bytes(cell, deployment))
@@ -130,14 +129,28 @@ def check(cell: Cell) -> None:
         If the images cannot be found.
     """
     _dataset(cell.dataset)
-    kind = method(cell.method.base)
-    steps = kind(msgspec.convert(cell.method.parameters, kind.Parameters))
-    steps.plan(_profile(cell, _stand_in(cell)), cell.cluster)
+    _method(cell).plan(_profile(cell, _stand_in(cell)), cell.cluster)
 
 
 def plan_notes(cell: Cell) -> dict[str, Any]:
-    """What the planner has to say about a cell."""
-    return prepare(cell).notes
+    """What the planner has to say about a cell; trains nothing.
+
+    Raises
+    ------
+    PlanError
+        If no feasible plan exists, or the teacher, whose filters are cut, is not trained yet.
+    """
+    spec, how = _teacher_spec(cell), _recipe(cell)
+    address = canonical_sha256(teacher_inputs(cell.dataset, spec, how.teacher, cell.train_seed))
+    zoo = Zoo()
+    if zoo.get(address) is None:
+        raise PlanError(
+            f"no teacher {spec.name} of recipe {how.name!r} and seed {cell.train_seed} in the "
+            "zoo, and planning cuts its filters; run 'coinfer train SUITE' first"
+        )
+    teacher = fit_teacher(cell.dataset, spec, how.teacher, cell.train_seed, zoo)
+    plan = _method(cell).plan(_profile(cell, teacher, zoo), cell.cluster)
+    return {**plan.describe(), **_said(cell, plan.predicted_ns)}
 
 
 def train(cells: Sequence[Cell], on_progress: Callable[[str], None]) -> None:
@@ -185,6 +198,20 @@ def _code_sha256() -> str:
     return digest.hexdigest()
 
 
+def _method(cell: Cell) -> Method[Any]:
+    kind = method(cell.method.base)
+    return kind(msgspec.convert(cell.method.parameters, kind.Parameters))
+
+
+def _said(cell: Cell, predicted_ns: int) -> dict[str, Any]:
+    """What is noted of every plan."""
+    return {
+        "parameters": cell.method.parameters,
+        "recipe": _recipe(cell).name,
+        "predicted_latency_ms": predicted_ns / 1e6,
+    }
+
+
 def _recipe(cell: Cell) -> Recipe:
     name = cell.method.parameters["recipe"]
     if name == "auto":
@@ -196,13 +223,17 @@ def _teacher_spec(cell: Cell) -> TeacherSpec:
     return architectures(coinfer_datasets.info(cell.dataset).base).teacher
 
 
-def _profile(cell: Cell, teacher: TeacherArtifact) -> Profile:
+def _profile(cell: Cell, teacher: TeacherArtifact, zoo: Zoo | None = None) -> Profile:
+    cuts = PARTITIONERS
+    if zoo is not None:
+        cuts = {rule: remembering_partitioner(teacher, rule, zoo) for rule in PARTITIONERS}
     return Profile(
         dataset=cell.dataset,
         teacher=teacher,
         students=architectures(coinfer_datasets.info(cell.dataset).base).students,
         encoding=cell.encoding,
         deadline_ns=round(cell.deadline_ms * 1e6),
+        partitioners=cuts,
     )
 
 

@@ -7,6 +7,7 @@ replicas and a fusion rule. A method is one file; others add theirs by an entry 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -14,8 +15,8 @@ import msgspec
 
 from coinfer.cluster import Cluster
 from coinfer.contract import Deployment
-from coinfer.models import StudentSpec
-from coinfer.planning import PlanDevice
+from coinfer.models import Partition, StudentSpec
+from coinfer.planning import Partitioner, PlanDevice
 from coinfer.training import OnProgress, Recipe, TeacherArtifact, Zoo
 
 HEADER_BYTES = 64
@@ -50,6 +51,10 @@ class Profile:
         The zoo of architectures that a planner may pick from, small to large.
     encoding : str
     deadline_ns : int
+    partitioners : mapping of str to callable
+        Rules that cut the teacher's filters, by name: ``ncut``, ``louvain``, ``uniform``. They
+        keep what they cut in the zoo, since another release of a library may cut otherwise and
+        the weights belong to the cut.
     """
 
     dataset: str
@@ -57,6 +62,12 @@ class Profile:
     students: tuple[StudentSpec, ...]
     encoding: str
     deadline_ns: int
+    partitioners: Mapping[str, Partitioner]
+
+    def partitions(self, rule: str, count: int) -> tuple[Partition, ...]:
+        """Cut the teacher's filters into so many parts."""
+        cut = self.partitioners[rule](self.teacher.activation_graph, count, 0)
+        return cut.partitions
 
     def payload_bytes(self, values: int) -> int:
         """What a link charges for so many values in the encoding of the cell."""
@@ -89,8 +100,20 @@ class Workshop:
     data_dir: str | None = None
 
 
-P = TypeVar("P", bound=Parameters)
-PlanT = TypeVar("PlanT")
+class Plan(Protocol):
+    """What every plan can tell."""
+
+    @property
+    def predicted_ns(self) -> int:
+        """Latency without faults, jitter at its mean, the input broadcast counted."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Groups, partitions, who is left out and why: JSON values, for people and reports."""
+        ...
+
+
+PlanT = TypeVar("PlanT", bound=Plan)
 
 
 class Method(Protocol, Generic[PlanT]):

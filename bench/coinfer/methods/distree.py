@@ -17,10 +17,9 @@ from coinfer.errors import PlanError
 from coinfer.methods.base import Parameters, Profile, Workshop, broadcast_ns, portion_ns
 from coinfer.methods.early_exit import EarlyExit, ExitLayout
 from coinfer.methods.exit_rules import Threshold, calibrate_threshold
-from coinfer.methods.portions import late_after_ns
+from coinfer.methods.portions import late_after_ns, trained
 from coinfer.methods.sizing import size_students
 from coinfer.models import JointSpec, Partition, StudentSpec, head_stage, student_stages
-from coinfer.planning import partition_louvain
 from coinfer.training import JointArtifact, calibration_outputs, fit_joint
 from coinfer_kernels import backend
 
@@ -85,6 +84,16 @@ class DistrEEPlan:
     joint: JointArtifact | None = None
     threshold: Threshold | None = None
 
+    def describe(self) -> dict[str, Any]:
+        """Device by device, the threshold, and who is left out."""
+        groups = [
+            {"devices": [device], "partition": len(partition), "runs": self.student.name}
+            for device, partition in zip(self.devices, self.partitions, strict=True)
+        ]
+        threshold = {} if self.threshold is None else {"threshold": self.threshold._asdict()}
+        unused = dict.fromkeys(self.unused, "slower than those chosen")
+        return {"groups": groups, "unused": unused, **threshold, **trained(self.joint)}
+
 
 class DistrEE:
     """Distributed early exit with the feature-difference rule."""
@@ -115,7 +124,7 @@ class DistrEE:
         chosen = sorted(d.name for d in ranked[:wanted])
         memory_bytes = min(cluster.device(name).memory_bytes for name in chosen)
         student = [s for s in students if s.memory_bytes <= memory_bytes][-1]
-        partitions = partition_louvain(profile.teacher.activation_graph, wanted, seed=0).partitions
+        partitions = profile.partitions("louvain", wanted)
         predicted = self._predict_ns(chosen, partitions, student.spec, profile, cluster)
         unused = tuple(d.name for d in cluster.devices if d.name not in chosen)
         return DistrEEPlan(tuple(chosen), unused, partitions, student.spec, predicted)
@@ -181,7 +190,7 @@ class DistrEE:
             ),
             fusion=lambda job: EarlyExit(job, layout, tau, strict, patience_ns),
             predicted_latency_ns=plan.predicted_ns,
-            notes=self._notes(plan),
+            notes=plan.describe(),
         )
 
     def _predict_ns(
@@ -225,24 +234,6 @@ class DistrEE:
             if b < spec.exits:
                 steps_ns.append(max(broadcast_ns(cluster, d, CONTROL_BYTES) for d in devices))
         return sum(steps_ns)
-
-    def _notes(self, plan: DistrEEPlan) -> dict[str, Any]:
-        assert plan.joint is not None
-        notes: dict[str, Any] = {
-            "groups": [
-                {
-                    "devices": [device],
-                    "partition": len(partition),
-                    "runs": plan.student.name,
-                }
-                for device, partition in zip(plan.devices, plan.partitions, strict=True)
-            ],
-            "unused": dict.fromkeys(plan.unused, "slower than those chosen"),
-            "validation_accuracy": list(plan.joint.validation_accuracy),
-        }
-        if plan.threshold is not None:
-            notes["threshold"] = plan.threshold._asdict()
-        return notes
 
 
 def _kept(stages: list[Stage], exits: tuple[int, ...]) -> list[Stage]:

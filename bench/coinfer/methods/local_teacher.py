@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from coinfer.cluster import Cluster
 from coinfer.contract import (
@@ -41,6 +41,11 @@ class _Plan:
     stage: Stage
     device: str
     predicted_ns: int
+    runs: str
+
+    def describe(self) -> dict[str, Any]:
+        """The one device."""
+        return {"groups": [{"devices": [self.device], "runs": self.runs}]}
 
 
 class LocalTeacher:
@@ -75,7 +80,7 @@ class LocalTeacher:
         answer_bytes = profile.payload_bytes(teacher.classes)
         predicted = broadcast_ns(cluster, device, profile.input_bytes)
         predicted += portion_ns(cluster, device, stage.macs, answer_bytes)
-        return _Plan(stage, device, predicted)
+        return _Plan(stage, device, predicted, teacher.spec.name)
 
     def fit(self, plan: _Plan, profile: Profile, workshop: Workshop) -> _Plan:
         """Nothing more: the teacher is part of the profile."""
@@ -92,10 +97,7 @@ class LocalTeacher:
             replicas=(Replica(plan.stage.id, plan.device),),
             fusion=lambda job: OneAnswer(job, plan.device),
             predicted_latency_ns=plan.predicted_ns,
-            notes={
-                "groups": [{"devices": [plan.device], "runs": profile.teacher.spec.name}],
-                "teacher_validation_accuracy": profile.teacher.validation_accuracy,
-            },
+            notes=plan.describe(),
         )
 
 

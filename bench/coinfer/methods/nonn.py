@@ -7,15 +7,15 @@ sized to the weakest device. A lost portion is filled with zeros.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from coinfer.cluster import Cluster
 from coinfer.contract import Deployment
 from coinfer.errors import PlanError
 from coinfer.methods.base import Parameters, Profile, Workshop, broadcast_ns, portion_ns
-from coinfer.methods.portions import deploy_portions
+from coinfer.methods.portions import deploy_portions, trained
 from coinfer.methods.sizing import Sized, size_students
 from coinfer.models import Partition, StudentSpec
-from coinfer.planning import partition_louvain
 from coinfer.training import JointArtifact, fit_joint
 
 
@@ -41,8 +41,28 @@ class NoNNPlan:
     devices: tuple[str, ...]
     partitions: tuple[Partition, ...]
     student: StudentSpec
-    predicted_ns: tuple[int, ...]
+    device_ns: tuple[int, ...]
     joint: JointArtifact | None = None
+
+    @property
+    def predicted_ns(self) -> int:
+        """The slowest device decides."""
+        return max(self.device_ns)
+
+    def describe(self) -> dict[str, Any]:
+        """Device by device."""
+        groups = [
+            {
+                "devices": [device],
+                "partition": len(partition),
+                "runs": self.student.name,
+                "predicted_ms": round(expected / 1e6, 3),
+            }
+            for device, partition, expected in zip(
+                self.devices, self.partitions, self.device_ns, strict=True
+            )
+        ]
+        return {"groups": groups, **trained(self.joint)}
 
 
 class NoNN:
@@ -71,9 +91,7 @@ class NoNN:
             weakest.name,
         )
         devices = tuple(d.name for d in cluster.devices)
-        partitions = partition_louvain(
-            profile.teacher.activation_graph, len(devices), seed=0
-        ).partitions
+        partitions = profile.partitions("louvain", len(devices))
         predicted = tuple(
             broadcast_ns(cluster, device, profile.input_bytes)
             + portion_ns(cluster, device, student.macs, profile.payload_bytes(len(partition)))
@@ -103,27 +121,13 @@ class NoNN:
     def deploy(self, plan: NoNNPlan, profile: Profile, cluster: Cluster) -> Deployment:
         """One replica of each student, the head at the source."""
         assert plan.joint is not None
-        notes: dict[str, object] = {
-            "groups": [
-                {
-                    "devices": [device],
-                    "partition": len(partition),
-                    "runs": plan.student.name,
-                    "predicted_ms": round(predicted / 1e6, 3),
-                }
-                for device, partition, predicted in zip(
-                    plan.devices, plan.partitions, plan.predicted_ns, strict=True
-                )
-            ],
-            "validation_accuracy": plan.joint.validation_accuracy[-1],
-        }
         return deploy_portions(
             plan.joint,
             [[device] for device in plan.devices],
             profile,
-            max(plan.predicted_ns),
+            plan.predicted_ns,
             self._parameters.patience,
-            notes,
+            plan.describe(),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def deploy_portions(
     profile: Profile,
     predicted_ns: int,
     patience: float,
-    notes: dict[str, object],
+    notes: dict[str, Any],
 ) -> Deployment:
     """Deploy one-exit students, each on every device of its group, and the head at the source.
 
@@ -172,3 +173,8 @@ def deploy_portions(
 def late_after_ns(predicted_ns: int, patience: float, deadline_ns: int) -> int:
     """When to stop waiting: some times the prediction, but in time for the deadline [ours]."""
     return min(round(predicted_ns * patience), round(deadline_ns * 0.85))
+
+
+def trained(joint: JointArtifact | None) -> dict[str, Any]:
+    """What training reached, exit by exit, where it has been done."""
+    return {} if joint is None else {"validation_accuracy": list(joint.validation_accuracy)}

@@ -20,7 +20,7 @@ from coinfer.methods.base import (
     plan_devices,
     portion_ns,
 )
-from coinfer.methods.portions import deploy_portions
+from coinfer.methods.portions import deploy_portions, trained
 from coinfer.methods.sizing import size_students
 from coinfer.planning import GroupPlan, RocoinPlan, StudentOption, plan_rocoin
 from coinfer.training import JointArtifact, fit_joint
@@ -40,6 +40,8 @@ class RoCoInParameters(Parameters, frozen=True, kw_only=True):
         A group's student is the largest with which its fastest device sends within this time.
     epsilon : float
         How much the normalised cut may rise while filters move away from the slowest group.
+    least_gain : float
+        Share of the latency that moving filters must save to be done at all.
     patience : float
         A partition is late after this many times the predicted latency.
     """
@@ -48,14 +50,46 @@ class RoCoInParameters(Parameters, frozen=True, kw_only=True):
     min_groups: int = 4
     compute_budget_ms: float = 100.0
     epsilon: float = 0.1
+    least_gain: float = 0.01
     patience: float = 1.5
 
 
 @dataclass(frozen=True)
 class _Plan:
     planned: RocoinPlan
-    predicted_ns: int
+    group_ns: tuple[int, ...]
     joint: JointArtifact | None = None
+
+    @property
+    def predicted_ns(self) -> int:
+        """The slowest group decides, by its first device."""
+        return max(self.group_ns)
+
+    def describe(self) -> dict[str, Any]:
+        """Group by group, and what the planner weighed."""
+        planned = self.planned
+        groups = [
+            {
+                "devices": list(group.devices),
+                "partition": len(group.partition),
+                "runs": group.student.spec.name,
+                "predicted_ms": round(expected / 1e6, 3),
+                "outage": group.outage,
+            }
+            for group, expected in zip(planned.groups, self.group_ns, strict=True)
+        ]
+        return {
+            "groups": groups,
+            "unused": dict(planned.unused),
+            "ncut": planned.ncut,
+            "filters_dropped": len(planned.dropped),
+            "filters_moved": planned.moved,
+            "groupings_tried": planned.groupings,
+            "latency_ms_by_assignment": {
+                name: round(1e3 * s, 3) for name, s in planned.latency_s_by_assignment.items()
+            },
+            **trained(self.joint),
+        }
 
 
 class RoCoIn:
@@ -84,11 +118,13 @@ class RoCoIn:
             lambda filters: profile.payload_bytes(filters) + header_bytes,
             p_th=asked.outage_bound,
             epsilon=asked.epsilon,
+            least_gain=asked.least_gain,
             deadline_s=asked.compute_budget_ms / 1e3,
             min_groups=asked.min_groups,
+            partitioner=profile.partitioners["ncut"],
         )
-        predicted = max(_group_ns(group, profile, cluster) for group in planned.groups)
-        return _Plan(planned, predicted)
+        expected = tuple(_group_ns(group, profile, cluster) for group in planned.groups)
+        return _Plan(planned, expected)
 
     def fit(self, plan: _Plan, profile: Profile, workshop: Workshop) -> _Plan:
         """Distil one student a partition, jointly; replicas share its weights."""
@@ -112,35 +148,13 @@ class RoCoIn:
     def deploy(self, plan: _Plan, profile: Profile, cluster: Cluster) -> Deployment:
         """Each group's student on all of its devices, the head at the source."""
         assert plan.joint is not None
-        planned = plan.planned
-        notes: dict[str, Any] = {
-            "groups": [
-                {
-                    "devices": list(group.devices),
-                    "partition": len(group.partition),
-                    "runs": group.student.spec.name,
-                    "predicted_ms": round(_group_ns(group, profile, cluster) / 1e6, 3),
-                    "outage": group.outage,
-                }
-                for group in planned.groups
-            ],
-            "unused": dict(planned.unused),
-            "ncut": planned.ncut,
-            "filters_dropped": len(planned.dropped),
-            "filters_moved": planned.moved,
-            "groupings_tried": planned.groupings,
-            "latency_ms_by_assignment": {
-                name: round(1e3 * s, 3) for name, s in planned.latency_s_by_assignment.items()
-            },
-            "validation_accuracy": plan.joint.validation_accuracy[-1],
-        }
         return deploy_portions(
             plan.joint,
-            [group.devices for group in planned.groups],
+            [group.devices for group in plan.planned.groups],
             profile,
             plan.predicted_ns,
             self._parameters.patience,
-            notes,
+            plan.describe(),
         )
 
 

@@ -151,6 +151,7 @@ def plan_rocoin(
     p_th: float = 0.05,
     seed: int = 0,
     epsilon: float = 0.1,
+    least_gain: float = 0.01,
     deadline_s: float | None = None,
     min_groups: int = 1,
     max_groups: int | None = None,
@@ -173,6 +174,9 @@ def plan_rocoin(
     epsilon : float
         How much the normalised cut may rise while filters move from the slowest pair to faster
         ones; a large negative value keeps the partitions as they were cut.
+    least_gain : float
+        Share of the latency that the refinement must save to be kept: the partitions decide what
+        is trained, and should not change for nothing.
     deadline_s : float, optional
         Prefer students that answer in this time; None picks the largest that fits the memory.
     min_groups : int
@@ -226,6 +230,8 @@ def plan_rocoin(
         best = problem.candidate(groups, cut_into(graph, len(groups), seed))
     by_rule = _by_rule(problem, best)
     refined, moved = _refined(problem, best, graph, epsilon)
+    if refined.latency_s > best.latency_s * (1 - least_gain):
+        refined, moved = best, 0
     return RocoinPlan(
         groups=_group_plans(problem, refined),
         unused=unused,

@@ -21,6 +21,10 @@ from coinfer.store import Contents, RunFolder, StoredCell
 from coinfer.suite import AXES, SEED_AXES
 
 _MOST_LINES: Final = 5
+_FIGURES: Final = (
+    *("accuracy %\n(95 % CI)", "p50\nms", "p95\nms", "MACs", "bytes\nup", "msgs"),
+    "ok/degraded/\ntimeout/failed",
+)
 _AXES_SHOWN: Final = {"deadline_ms": "deadline ms"}
 
 
@@ -58,16 +62,11 @@ def _table(done: Sequence[StoredCell]) -> Table:
     varying = _varying(done)
     for stored in done:
         groups[tuple(stored.cell.coordinates[axis] for axis in varying)].append(stored)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for axis in varying:
-        table.add_column(_AXES_SHOWN.get(axis, axis), overflow="fold")
-    table.add_column("accuracy %\n(95 % CI)", justify="right")
-    table.add_column("latency ms\np50", justify="right")
-    table.add_column("\np95", justify="right")
-    table.add_column("a request\nMACs", justify="right")
-    table.add_column("\nup B", justify="right")
-    table.add_column("\nmessages", justify="right")
-    table.add_column("ok/degraded/\ntimeout/failed", justify="right")
+        table.add_column(_AXES_SHOWN.get(axis, axis), overflow="fold", no_wrap=axis == "method")
+    for heading in _FIGURES:
+        table.add_column(heading, justify="right", no_wrap=True)
     order = {name: number for number, name in enumerate(_order(done, varying))}
     previous = None
     for key in sorted(groups, key=lambda k: tuple(order[str(v)] for v in reversed(k))):
@@ -115,7 +114,9 @@ def _figures(cells: Sequence[StoredCell]) -> list[str]:
 def _accuracy(shares: Sequence[float]) -> str:
     around = interval(shares, 0.95)
     text = f"{100 * statistics.fmean(shares):.1f}"
-    return text if around is None else f"{text} ({100 * around[0]:.1f}–{100 * around[1]:.1f})"
+    if around is None or around[0] == around[1]:
+        return text
+    return f"{text} ({100 * around[0]:.1f}–{100 * around[1]:.1f})"
 
 
 def _about(done: Sequence[StoredCell]) -> str:
@@ -131,7 +132,8 @@ def _about(done: Sequence[StoredCell]) -> str:
     requests = done[0].cell.workload.requests
     return escape(
         f"{', '.join(common)}; {seeds} seed{'s' if seeds != 1 else ''} of {requests} requests. "
-        "Accuracy counts an unanswered request as wrong; latency is the median over seeds."
+        "Accuracy counts an unanswered request as wrong; p50 and p95 of the latency are medians "
+        "over seeds; MACs, bytes and messages are means per request."
     )
 
 

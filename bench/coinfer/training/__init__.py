@@ -12,7 +12,7 @@ from coinfer.training.recipe import (
     TeacherRecipe,
     recipe,
 )
-from coinfer.training.teacher import TeacherArtifact, fit_teacher, load_teacher
+from coinfer.training.teacher import TeacherArtifact, fit_teacher, load_teacher, teacher_inputs
 from coinfer.training.views import teacher_views
 from coinfer.training.zoo import Artifact, Zoo, shipped_zoo, user_zoo
 
@@ -38,6 +38,7 @@ __all__ = [
     "remembered_partitions",
     "remembering_partitioner",
     "shipped_zoo",
+    "teacher_inputs",
     "teacher_views",
     "user_zoo",
 ]
