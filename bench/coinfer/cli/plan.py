@@ -57,7 +57,8 @@ def _grow(tree: Tree, value: Any) -> None:
             else:
                 tree.add(f"{escape(str(name))}: {escape(_flat(inner))}")
         else:
-            tree.add(f"{escape(str(name))}: {escape(str(inner))}")
+            told = "none" if inner in ({}, [], (), None) else str(inner)
+            tree.add(f"{escape(str(name))}: {escape(told)}")
 
 
 def _values(value: Any) -> list[Any]:
