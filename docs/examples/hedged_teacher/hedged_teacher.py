@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from coinfer.cluster import Cluster
 from coinfer.contract import (
@@ -51,6 +52,10 @@ class HedgedPlan:
     second: str
     predicted_ns: int
     hedge_ns: int
+
+    def describe(self) -> dict[str, Any]:
+        """For ``coinfer plan``, and to be kept with the results."""
+        return {"first": self.first, "second": self.second, "hedge_ms": self.hedge_ns / 1e6}
 
 
 class HedgedTeacher:
@@ -97,7 +102,7 @@ class HedgedTeacher:
             ),
             fusion=lambda job: FirstAnswer(job, plan),
             predicted_latency_ns=plan.predicted_ns,
-            notes={"first": plan.first, "second": plan.second, "hedge_ms": plan.hedge_ns / 1e6},
+            notes=plan.describe(),
         )
 
 

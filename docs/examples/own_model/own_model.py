@@ -7,14 +7,16 @@ a method that says where it runs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import coinfer_datasets
 from coinfer.cluster import Cluster
-from coinfer.contract import Deployment, Replica
+from coinfer.contract import Deployment, Replica, Stage
 from coinfer.methods import Parameters, Profile, Workshop
+from coinfer.methods.base import broadcast_ns, portion_ns
 from coinfer.methods.local_teacher import OneAnswer
 from coinfer.models import canonical_sha256, own_stage, state_tensors
 
@@ -56,10 +58,15 @@ class OwnModelParameters(Parameters, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class OwnPlan:
-    """The device, and the weights once they are there."""
+    """The device, and the stage, which has weights once they are there."""
 
     device: str
-    weights_sha256: str | None = None
+    stage: Stage
+    predicted_ns: int
+
+    def describe(self) -> dict[str, Any]:
+        """For ``coinfer plan``, and to be kept with the results."""
+        return {"device": self.device, "macs": self.stage.macs}
 
 
 class OwnModel:
@@ -73,7 +80,12 @@ class OwnModel:
 
     def plan(self, profile: Profile, cluster: Cluster) -> OwnPlan:
         """Take the fastest device."""
-        return OwnPlan(max(cluster.devices, key=lambda d: d.macs_per_s).name)
+        device = max(cluster.devices, key=lambda d: d.macs_per_s).name
+        stage = self._stage(profile, None)
+        predicted_ns = broadcast_ns(cluster, device, profile.input_bytes) + portion_ns(
+            cluster, device, stage.macs, profile.payload_bytes(profile.teacher.classes)
+        )
+        return OwnPlan(device, stage, predicted_ns)
 
     def fit(self, plan: OwnPlan, profile: Profile, workshop: Workshop) -> OwnPlan:
         """Find the weights in the zoo, or train for a second and put them there."""
@@ -92,7 +104,7 @@ class OwnModel:
             module = build(**arguments)
             train(module, profile.dataset, workshop)
             found = workshop.zoo.put(inputs, state_tensors(module), {})
-        return replace(plan, weights_sha256=found.weights_sha256)
+        return replace(plan, stage=self._stage(profile, found.weights_sha256))
 
     def calibrate(self, plan: OwnPlan, profile: Profile, workshop: Workshop) -> OwnPlan:
         """No thresholds."""
@@ -100,20 +112,20 @@ class OwnModel:
 
     def deploy(self, plan: OwnPlan, profile: Profile, cluster: Cluster) -> Deployment:
         """One stage on one device; its logits are the answer."""
-        stage = own_stage(
-            "own",
-            "own_model:build",
-            [profile.teacher.shape],
-            plan.weights_sha256,
-            self._arguments(profile),
-        )
         return Deployment(
-            stages=(stage,),
-            replicas=(Replica(stage.id, plan.device),),
+            stages=(plan.stage,),
+            replicas=(Replica(plan.stage.id, plan.device),),
             fusion=lambda job: OneAnswer(job, plan.device),
+            predicted_latency_ns=plan.predicted_ns,
+            notes=plan.describe(),
         )
 
-    def _arguments(self, profile: Profile) -> dict[str, object]:
+    def _stage(self, profile: Profile, weights_sha256: str | None) -> Stage:
+        arguments = self._arguments(profile)
+        shapes = [profile.teacher.shape]
+        return own_stage("own", "own_model:build", shapes, weights_sha256, arguments)
+
+    def _arguments(self, profile: Profile) -> dict[str, Any]:
         teacher = profile.teacher
         return {
             "hidden": self._parameters.hidden,

@@ -1,0 +1,150 @@
+"""What the pages show is true: code runs, files parse, commands and links exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import typer
+
+from coinfer.cli.app import app
+from coinfer.methods import parameter_types
+from coinfer.metrics import METRICS
+from coinfer.suite import AXES, expand
+from coinfer.suite.load import read_suite
+from coinfer.suite.schema import Defaults
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# docs/kernels.md has a test of its own, beside the kernels.
+RUN_ELSEWHERE = "docs/kernels.md"
+# Would write into the source tree.
+ONLY_COMPILED = "# keep the checkpoints"
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(language: str) -> list[Any]:
+    fence = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    found = []
+    for path in PAGES:
+        for number, code in enumerate(fence.findall(path.read_text(encoding="utf-8"))):
+            found.append(pytest.param(code, id=f"{name_of(path)}-{number}"))
+    return found
+
+
+def lines(script: str) -> Iterator[list[str]]:
+    for line in script.splitlines():
+        words = shlex.split(line, comments=True)
+        while words and re.fullmatch(r"\w+=\S*", words[0]):
+            words = words[1:]
+        if words:
+            yield words
+
+
+@pytest.mark.parametrize("code", [b for b in blocks("python") if RUN_ELSEWHERE not in b.id])
+def test_python_blocks_run(code, tmp_path, monkeypatch):
+    quoted = re.match(r"# from (\S+)\n", code)
+    if quoted:
+        assert code[quoted.end() :].strip() in (ROOT / quoted[1]).read_text(encoding="utf-8")
+        return
+    compiled = compile(code, "example", "exec")
+    if code.startswith(ONLY_COMPILED):
+        return
+    monkeypatch.setenv("COINFER_ZOO", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    exec(compiled, {"__name__": "example"})
+
+
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_toml_blocks_are_suites_or_at_least_toml(text):
+    read = tomllib.loads(text)
+    if "schema" in read:
+        assert expand(read_suite(text, "page"), parameter_types())
+
+
+@pytest.mark.parametrize("script", blocks("sh"))
+def test_commands_exist_and_take_these_options(script):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for program, *arguments in lines(script):
+        if program == "make":
+            assert set(arguments) <= set(targets)
+        elif program == "coinfer":
+            parse(arguments)
+        else:
+            known = {"pip", "python", "ruff", "mypy", ".ci/run", "pre-commit", "git", ".", "rm"}
+            assert program in known | {"mv"}
+
+
+def parse(arguments: list[str]) -> None:
+    """Let the command line look at the arguments, without doing what they say."""
+    command: Any = typer.main.get_command(app)
+    rest = list(arguments)
+    while hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    command.make_context("coinfer", rest)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_links_within_the_project_lead_somewhere(path):
+    # The picture is made from a run, and may be missing in a tree that has none yet.
+    later = {"docs/report.svg"}
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("http") and target not in later:
+            assert (path.parent / target).exists(), target
+
+
+def section(page: str, heading: str) -> str:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return text.partition(f"\n{heading}\n")[2].partition("\n## ")[0]
+
+
+def defaults_in(text: str) -> dict[str, Any]:
+    """First two columns of a table: names and defaults, both in backticks."""
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", text, re.MULTILINE)
+    return {name: tomllib.loads(f"value = {default}")["value"] for name, default in rows}
+
+
+def in_code(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {f.name: msgspec.to_builtins(f.default) for f in msgspec.structs.fields(kind)}
+
+
+# Not those of plug-ins that happen to be installed.
+OWN = [n for n, kind in parameter_types().items() if kind.__module__.startswith("coinfer.")]
+
+
+@pytest.mark.parametrize("method", OWN)
+def test_every_parameter_of_a_method_is_documented_with_its_default(method):
+    common = defaults_in((ROOT / "docs/methods.md").read_text("utf-8").partition("\n## ")[0])
+    own = defaults_in(section("methods.md", f"## `{method}`"))
+    assert common | own == in_code(parameter_types()[method])
+
+
+def test_every_axis_is_documented_with_its_default():
+    text = section("suite-file.md", "## Keys")
+    table = text.partition("### Axes and defaults")[2].partition("###")[0]
+    assert defaults_in(table) == {
+        name: value for name, value in in_code(Defaults).items() if name in AXES
+    }
+
+
+def test_every_metric_is_documented():
+    told = section("suite-file.md", "## Keys").partition("### `[report]`")[2]
+    assert set(METRICS) <= set(re.findall(r"`(\w+)`", told))
+
+
+def test_every_option_of_run_is_documented():
+    command: Any = typer.main.get_command(app)
+    told = section("suite-file.md", "## Running")
+    for parameter in command.commands["run"].params:
+        options = [name for name in parameter.opts if name.startswith("--")]
+        assert all(name in told for name in options if name != "--help"), options
