@@ -147,8 +147,6 @@ def _question(
     known = tuple((a, b) for a, b in pairs if a is not None and b is not None)
     if not known:
         return _refused(question, "not-comparable", "not measured")
-    if all(math.isinf(a) and math.isinf(b) for a, b in known):
-        return _refused(question, "not-comparable", "too many requests unanswered on both sides")
     lost = len(done) - len(both)
     reason = f"{lost} of {len(done)} seeds have no partner" if lost else None
     return msgspec.structs.replace(question, pairs=known, reason=reason)

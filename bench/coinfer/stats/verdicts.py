@@ -154,6 +154,15 @@ def _row(
     if q.refusal is not None:
         verdict, reason = q.refusal
         return msgspec.structs.replace(row, verdict=verdict, reason=reason)
+    if all(math.isinf(base) and math.isinf(new) for base, new in q.pairs):
+        # Equal where nothing is random; else nobody knows how much longer either would have taken.
+        return msgspec.structs.replace(
+            row,
+            verdict="same" if q.exact else "inconclusive",
+            p_value=p_value,
+            p_adjusted=p_adjusted,
+            reason="too many requests unanswered on both sides",
+        )
     effects = [_effect(q.metric, *pair) for pair in q.pairs]
     margin = row.threshold if share else math.log1p(row.threshold)
     row = msgspec.structs.replace(

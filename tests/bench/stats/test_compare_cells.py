@@ -112,7 +112,11 @@ def test_unanswered_requests_make_a_side_slower_without_a_ratio():
     row = one(within_run(run(figures), [P50], Rules(), base="nonn"))
     assert (row.verdict, row.ratio, row.new_mean) == ("slower", None, None)
     both = run(lambda cell: {"latency_p50_ms": None})
-    assert one(within_run(both, [P50], Rules(), base="nonn")).verdict == "not-comparable"
+    row = one(within_run(both, [P50], Rules(), base="nonn"))
+    assert (row.verdict, row.ratio) == ("inconclusive", None)
+    labels = ("old", "new")
+    rows = between_runs(both, both, [P50], Rules(), labels=labels, same_machine=True)
+    assert {(r.verdict, r.ratio) for r in rows} == {("same", None)}
 
 
 def test_repeats_in_virtual_time_are_not_new_evidence():
