@@ -12,7 +12,6 @@ import coinfer_datasets
 from coinfer.cluster import arrivals_ns, expand, items
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.contract import FloatArray
-from coinfer.execute.modules import build
 from coinfer.execute.prepare import Prepared
 from coinfer.metrics.fidelity import judge
 from coinfer.runtime.job import Load
@@ -21,6 +20,7 @@ from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.virtual import Scenario, VirtualDriver
 from coinfer.suite import Cell
+from coinfer.training.modules import build
 from coinfer_kernels import backend
 
 OnRequest = Callable[[int], None]

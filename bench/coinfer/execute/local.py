@@ -14,13 +14,13 @@ from typing import Any, Final, NamedTuple
 
 from coinfer.errors import CoinferError
 from coinfer.execute.cell import run_cell
-from coinfer.execute.modules import build
 from coinfer.execute.prepare import Prepared, deployment_key, prepare
 from coinfer.runtime.realtime.driver import PRELOAD, THREADS
 from coinfer.runtime.realtime.loop import die_with_parent
 from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
 from coinfer.suite import Cell
+from coinfer.training.modules import build
 
 TICK_S: Final = 0.1
 """How often progress is passed on."""
@@ -88,7 +88,7 @@ def _run_parallel(
     if not cells:
         return
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOAD))
+    context.set_forkserver_preload([*PRELOAD, build.__module__, __name__])
     reports = context.SimpleQueue()
     lanes = [
         ProcessPoolExecutor(1, context, initializer=_begin, initargs=(reports, list(sys.path)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,6 +30,10 @@ from coinfer.training import (
     remembering_partitioner,
     teacher_inputs,
 )
+
+
+AFTERWARDS: Final = ("cli", "report", "stats", "store")
+"""Rooms that only read results: a change there repeats no cell."""
 
 
 class Prepared(NamedTuple):
@@ -187,12 +191,14 @@ def _dataset(name: str) -> coinfer_datasets.Dataset:
 
 @cache
 def _code_sha256() -> str:
-    """Digest of every source file of the three packages."""
+    """Digest of every source file that a result can depend on."""
     digest = sha256()
     for package in ("coinfer", "coinfer_kernels", "coinfer_datasets"):
         root = resources.files(package)
         with resources.as_file(root) as folder:
             for path in sorted(folder.rglob("*.py")):
+                if path.relative_to(folder).parts[0] in AFTERWARDS:
+                    continue
                 digest.update(path.relative_to(folder).as_posix().encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -144,3 +144,14 @@ class World:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture(scope="session")
+def make_world() -> type[World]:
+    """For property tests, which may not share a function's fixture between examples."""
+    return World
+
+
+@pytest.fixture(scope="session")
+def toy_cluster() -> Callable[..., Cluster]:
+    return cluster

@@ -152,7 +152,7 @@ class RealtimeDriver:
         for name in THREADS:
             os.environ.setdefault(name, "1")
         context: ForkServerContext = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(PRELOAD))
+        context.set_forkserver_preload([*PRELOAD, self._build.__module__])
         cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         pinned = len(self._devices) <= len(cpus) - 1
         if self._dilated:

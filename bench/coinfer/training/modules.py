@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from coinfer.contract import ModuleRef
 from coinfer.models import build as build_module
-from coinfer.training import Zoo
+from coinfer.training.zoo import Zoo
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -1,0 +1,175 @@
+"""The virtual driver: deterministic, true to the link model, and sensitive to the kernels."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coinfer.cluster import FaultEvent, Workload, arrivals_ns
+from coinfer.cluster.cost_table import load_cost_table
+from coinfer.cluster.draws import uniform
+from coinfer.contract import INPUT, Answer, ModuleRef, Need, Replica, Stage
+from coinfer_kernels import backend
+
+MS = 1_000_000
+
+
+def student(name, macs=1000):
+    return Stage(name, ModuleRef("double"), (Need(INPUT),), (4,), macs=macs)
+
+
+def all_of(*names):
+    """Answer when every one of these stages has arrived."""
+
+    def arrival(rule, arrived, ctx):
+        if arrived.stage != INPUT:
+            ctx.kernels.exit_scores(arrived.value)
+        done = set(names) <= rule.got.keys()
+        return [Answer(rule.job.rows, rule.job.rows)] if done else []
+
+    return arrival
+
+
+def latency(record):
+    return record.answered_ns - record.intended_ns
+
+
+@given(
+    macs=st.lists(st.integers(1, 10_000), min_size=1, max_size=4),
+    latency_us=st.integers(0, 20_000),
+    header_bytes=st.integers(0, 200),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_broadcast_and_the_slowest_of_n_devices_in_closed_form(
+    make_world, toy_cluster, macs, latency_us, header_bytes
+):
+    stages = [student(f"s{i}", macs=m) for i, m in enumerate(macs)]
+    replicas = [Replica(f"s{i}", f"d{i}") for i in range(len(macs))]
+    on = toy_cluster(len(macs), latency_ms=latency_us / 1e3, header_bytes=header_bytes)
+    names = [s.id for s in stages]
+    record = make_world().run(stages, replicas, all_of(*names), on=on).records[0]
+    hop_us = 16 + header_bytes + latency_us
+    assert latency(record) == 1000 * (2 * hop_us + max(macs))
+    assert record.macs == sum(macs)
+    assert record.messages == 2 * len(macs)
+
+
+def test_a_shared_medium_queues_what_own_channels_send_at_once(world, toy_cluster):
+    stages = [student(f"s{i}") for i in range(3)]
+    replicas = [Replica(f"s{i}", f"d{i}") for i in range(3)]
+    own = world.run(stages, replicas, all_of("s0", "s1", "s2")).records[0]
+    shared = world.run(
+        stages,
+        replicas,
+        all_of("s0", "s1", "s2"),
+        on=msgspec.structs.replace(toy_cluster(3), medium="shared"),
+    ).records[0]
+    # 16 us a message and 1 ms of latency each way. On one medium the third input has waited 32 us,
+    # and its device finishes last, when the medium is free again.
+    assert latency(own) == 2 * (16_000 + MS) + MS
+    assert latency(shared) == latency(own) + 32_000
+    assert shared.queue_ns == 32_000
+
+
+def test_the_trace_depends_on_the_seed_alone(world, toy_cluster):
+    stages = [student("s0"), student("s1", macs=3000)]
+    replicas = [Replica("s0", "d0"), Replica("s1", "d1")]
+
+    def trace(seed, count=2):
+        on = toy_cluster(count, jitter_ms=1)
+        run = world.run(stages, replicas, all_of("s0", "s1"), requests=20, on=on, seed=seed)
+        return run.trace_sha256
+
+    assert trace(0) == trace(0)
+    assert trace(0) != trace(1)
+    assert trace(0) == trace(0, count=5), "a device that is never used changes nobody's luck"
+
+
+def test_a_result_changes_with_the_kernels(world, toy_cluster):
+    """The same scenario with the reference kernels is slower by what the cost table says."""
+    costs = load_cost_table()
+    stages, replicas = [student("s0")], [Replica("s0", "d0")]
+    records = {
+        name: world.run(
+            stages, replicas, all_of("s0"), costs=costs, kernels=name, deadline_ms=60_000
+        ).records[0]
+        for name in backend.available()
+    }
+    assert latency(records["reference"]) > latency(records["native"])
+    assert records["reference"].serialise_ns > records["native"].serialise_ns
+    assert records["reference"].decide_ns > records["native"].decide_ns
+    # Input and output are encoded and decoded once each, on devices of 1 MMAC/s.
+    for name, record in records.items():
+        expected = sum(
+            round(costs.macs(name, operation, 4) * 1e9 / 1e6)
+            for operation in ("encode:raw", "decode:raw")
+            for _ in range(2)
+        )
+        assert record.serialise_ns == expected
+        assert record.decide_ns == round(costs.macs(name, "exit_scores", 4) * 1e9 / 1e6)
+
+
+def test_a_crash_is_seen_after_the_heartbeat_timeout(world):
+    fault = FaultEvent("crash", "d0", 250 * MS, None)
+    stages, replicas = [student("s0")], [Replica("s0", "d0")]
+    outcome = world.run(
+        stages, replicas, all_of("s0"), requests=2, arrivals_ns=[0, 800 * MS], faults=(fault,)
+    )
+    assert outcome.faults == (
+        {
+            "kind": "crash",
+            "target": "d0",
+            "injected_ns": 250 * MS,
+            "detected_ns": 500 * MS,  # last heard of at 200 ms, given up 300 ms later
+            "landed": True,
+        },
+    )
+    assert [r.status for r in outcome.records] == ["ok", "timeout"]
+    assert outcome.records[1].bytes_down == 0, "nothing is sent to a device that is lost"
+
+
+def test_a_fault_that_never_lands_is_said(world):
+    fault = FaultEvent("crash", "d0", None, 7)
+    outcome = world.run([student("s0")], [Replica("s0", "d0")], all_of("s0"), faults=(fault,))
+    assert outcome.faults == ()
+    assert any("never landed" in warning for warning in outcome.warnings)
+
+
+@given(seed=st.integers(0, 10**6), crashes=st.integers(0, 3), requests=st.integers(1, 8))
+@settings(max_examples=50, deadline=None)
+def test_every_request_is_accounted_for_under_random_crashes(make_world, seed, crashes, requests):
+    faults = tuple(
+        FaultEvent("crash", f"d{i}", round(uniform(seed, i) * 30 * MS), None)
+        for i in range(crashes)
+    )
+    stages = [student("s0"), student("s1", macs=2000)]
+    replicas = [Replica("s0", "d0"), Replica("s0", "d1"), Replica("s1", "d2")]
+    outcome = make_world().run(
+        stages, replicas, all_of("s0", "s1"), requests=requests, faults=faults, deadline_ms=10
+    )
+    assert len(outcome.records) == requests
+    assert {r.status for r in outcome.records} <= {"ok", "timeout"}
+    for record in outcome.records:
+        assert (record.answered_ns is None) == (record.status == "timeout")
+        assert 0 <= record.macs_wasted <= record.macs <= 4000
+
+
+def test_poisson_arrivals_queue_as_an_md1_queue_predicts(make_world, toy_cluster):
+    """One device, constant service: the mean wait is ρ s / (2 (1 − ρ)) (Pollaczek–Khinchine)."""
+    service_ms, load = 1.0, 0.7
+    requests = 6_000
+    workload = Workload(kind="server", requests=requests, rate_rps=1000 * load / service_ms)
+    outcome = make_world().run(
+        [student("s0", macs=1000)],
+        [Replica("s0", "d0")],
+        all_of("s0"),
+        requests=requests,
+        arrivals_ns=arrivals_ns(workload, seed=3),
+        on=toy_cluster(1, up_bps=8e12, down_bps=8e12, latency_ms=0),
+        deadline_ms=10_000,
+    )
+    waits_ms = [(latency(r) - r.compute_ns) / MS for r in outcome.records]
+    expected_ms = load * service_ms / (2 * (1 - load))
+    assert sum(waits_ms) / requests == pytest.approx(expected_ms, rel=0.15)
