@@ -25,8 +25,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # docs/kernels.md has a test of its own, beside the kernels.
 RUN_ELSEWHERE = "docs/kernels.md"
-# Would write into the source tree.
-ONLY_COMPILED = "# keep the checkpoints"
 
 
 def name_of(path: Path) -> str:
@@ -57,12 +55,9 @@ def test_python_blocks_run(code, tmp_path, monkeypatch):
     if quoted:
         assert code[quoted.end() :].strip() in (ROOT / quoted[1]).read_text(encoding="utf-8")
         return
-    compiled = compile(code, "example", "exec")
-    if code.startswith(ONLY_COMPILED):
-        return
     monkeypatch.setenv("COINFER_ZOO", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    exec(compiled, {"__name__": "example"})
+    exec(compile(code, "example", "exec"), {"__name__": "example"})
 
 
 @pytest.mark.parametrize("text", blocks("toml"))
