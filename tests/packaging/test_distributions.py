@@ -13,6 +13,7 @@ import tarfile
 import venv
 import zipfile
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,8 +30,12 @@ BUILD_SWITCHES = ("COINFER_NO_EXTENSION", "COINFER_SANITIZE", "PYTHONPATH")
 
 
 class Distributions(NamedTuple):
-    """The wheel, and the names in both files, those of the sdist without its own folder."""
+    """The tree they were built from, the wheel, and the names in both files.
 
+    Those of the sdist are without its own folder.
+    """
+
+    tree: Path
     wheel: Path
     in_sdist: frozenset[str]
     in_wheel: frozenset[str]
@@ -44,14 +49,23 @@ def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def can_build_here() -> bool:
+    """Whether what pyproject.toml asks for is installed; else pip fetches it for the build."""
+    if importlib.util.find_spec("pybind11") is None:
+        return False
+    try:
+        return int(metadata.version("setuptools").partition(".")[0]) >= 77
+    except metadata.PackageNotFoundError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
     """The sdist from a copy of the tree, and the wheel from the sdist, which so must be whole."""
     folder = tmp_path_factory.mktemp("distributions")
     tree, out = folder / "tree", folder / "out"
     shutil.copytree(ROOT, tree, ignore=LEFT_OUT, symlinks=True)
-    installed = all(importlib.util.find_spec(n) for n in ("setuptools", "pybind11", "wheel"))
-    options = ["--no-isolation"] if installed else []
+    options = ["--no-isolation"] if can_build_here() else []
     done = run(sys.executable, "-m", "build", *options, "--outdir", out, tree, cwd=folder)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     (sdist,) = out.glob("*.tar.gz")
@@ -60,17 +74,17 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
         names = [member.name for member in tar.getmembers() if member.isfile()]
     with zipfile.ZipFile(wheel) as archive:
         in_wheel = frozenset(archive.namelist())
-    return Distributions(wheel, frozenset(n.partition("/")[2] for n in names), in_wheel)
+    return Distributions(tree, wheel, frozenset(n.partition("/")[2] for n in names), in_wheel)
 
 
-def below(folder: str, *roots: str) -> set[str]:
+def below(tree: Path, folder: str, *roots: str) -> set[str]:
     """Files of the source tree below a folder, named from the folder of their source root."""
     found = set()
     for root in roots:
-        for path in (ROOT / root / folder).rglob("*"):
+        for path in (tree / root / folder).rglob("*"):
             made = path.suffix == ".so" or {"__pycache__", "coinfer.egg-info"} & {*path.parts}
             if path.is_file() and not made:
-                found.add(path.relative_to(ROOT / root).as_posix())
+                found.add(path.relative_to(tree / root).as_posix())
     return found
 
 
@@ -79,7 +93,7 @@ def lacking(wanted: Iterable[str], have: frozenset[str]) -> list[str]:
 
 
 def test_the_wheel_holds_every_module_and_data_file(distributions):
-    wanted = below("", "bench", "kernels", "datasets")
+    wanted = below(distributions.tree, "", "bench", "kernels", "datasets")
     assert len(wanted) > 100
     assert lacking(wanted, distributions.in_wheel) == []
 
@@ -111,7 +125,7 @@ def test_the_wheel_holds_the_extension_and_no_source_of_it(distributions):
 
 
 def test_every_checkpoint_is_in_both(distributions):
-    kept = below("zoo", "bench/coinfer")
+    kept = below(distributions.tree, "zoo", "bench/coinfer")
     if not kept:
         pytest.skip("no checkpoints in the source tree yet")
     assert {Path(name).suffix for name in kept} >= {".json", ".safetensors"}
@@ -120,7 +134,7 @@ def test_every_checkpoint_is_in_both(distributions):
 
 
 def test_the_reference_run_is_in_both(distributions):
-    kept = below("reference", "results")
+    kept = below(distributions.tree, "reference", "results")
     if not kept:
         pytest.skip("no reference run in the source tree yet")
     assert lacking((f"results/{name}" for name in kept), distributions.in_sdist) == []
@@ -131,9 +145,9 @@ def test_the_sdist_holds_what_it_takes_to_build_and_test(distributions):
     wanted = {
         *("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff"),
         *("Makefile", "constraints.txt", "pyproject.toml", "setup.py"),
-        *below("csrc", "."),
-        *below("docs", "."),
-        *below("tests", "."),
+        *below(distributions.tree, "csrc", "."),
+        *below(distributions.tree, "docs", "."),
+        *below(distributions.tree, "tests", "."),
     }
     assert any(name.startswith("csrc/") for name in wanted)
     assert lacking(wanted, distributions.in_sdist) == []

@@ -35,7 +35,8 @@ class TwoLayers(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
         x = nn.functional.max_pool2d(torch.relu(self.convolution(x)), 2)
-        return self.classifier(x.flatten(1))
+        logits: Tensor = self.classifier(x.flatten(1))
+        return logits
 
 
 def build(hidden: int, shape: list[int], classes: int) -> nn.Module:
