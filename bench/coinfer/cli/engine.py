@@ -127,6 +127,27 @@ def zoo_entries() -> list[dict[str, Any]]:
     return [msgspec.to_builtins(artifact, enc_hook=str) for artifact in Zoo().ls()]
 
 
+def zoo_export(folder: Path) -> int:
+    """Copy what the user's zoo holds to another one; returns how many artifacts that were."""
+    from coinfer.training.zoo import Zoo
+
+    zoo = Zoo()
+    copied = 0
+    for artifact in zoo.ls():
+        # Teachers' answers to whole training sets are large, and quick to make again.
+        if artifact.path.parent == zoo.root and artifact.inputs["what"] != "views":
+            zoo.export(artifact.address, folder)
+            copied += 1
+    return copied
+
+
+def zoo_gc() -> list[Path]:
+    """Clean up the user's zoo; returns the files that were removed."""
+    from coinfer.training.zoo import Zoo
+
+    return Zoo().gc()
+
+
 def calibrate(path: Path | None) -> dict[str, Any]:
     """Measure the cost table of this machine; write it where a path is given."""
     from coinfer import execute

@@ -31,7 +31,6 @@ from coinfer.training import (
     teacher_inputs,
 )
 
-
 AFTERWARDS: Final = ("cli", "report", "stats", "store")
 """Rooms that only read results: a change there repeats no cell."""
 

@@ -27,7 +27,9 @@ from coinfer_kernels import backend
 MS = 1_000_000
 IDENTITY = ModuleRef("torch.nn:Identity")
 HEAVY = ModuleRef(
-    "torch.nn:Conv2d", {"in_channels": 8, "out_channels": 256, "kernel_size": 9, "padding": 4}
+    # 16 values in, 16 out, and 64 MB of weights in between.
+    "torch.nn:TransformerEncoderLayer",
+    {"d_model": 16, "nhead": 1, "dim_feedforward": 500_000},
 )
 
 
@@ -70,8 +72,6 @@ def scenario(
     names = [f"d{i}" for i in range(devices)]
     stages = [Stage(f"s{i}", module, (Need(INPUT),), shape, macs=macs) for i in range(devices)]
     images = np.random.default_rng(0).normal(size=(requests, *shape)).astype(np.float32)
-    if module is HEAVY:
-        images = np.zeros((requests, 8, 32, 32), np.float32)
     numbers = tuple(range(requests))
     return Scenario(
         deployment=Deployment(
@@ -133,7 +133,7 @@ def test_real_time_follows_virtual_time():
 
 def test_oversubscription_is_called_untrustworthy():
     """Real compute of many milliseconds behind a modelled cost of some microseconds."""
-    given = scenario(devices=4, requests=5, macs=10, module=HEAVY, shape=(256, 32, 32))
+    given = scenario(devices=4, requests=5, macs=10, module=HEAVY)
     fidelity = judge(real(given), virtual(given))
     assert fidelity.density > 1
     assert fidelity.verdict == "UNTRUSTWORTHY"

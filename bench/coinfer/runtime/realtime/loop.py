@@ -8,7 +8,11 @@ is an overrun; from there on time slips to what really happened.
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -171,10 +175,23 @@ def sharpen_timers() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel end this process, even a stopped one, when its parent ends (Linux)."""
+    """Have this process end when the one that asked for it ends, however that happens.
+
+    The parent in the sense of the kernel is the fork server, which lives as long as any of its
+    children; so a thread waits for the pipe whose other end the asking process holds. The kernel
+    is told as well (Linux): that also ends a process that is stopped.
+    """
     if sys.platform == "linux":
-        pr_set_pdeathsig, sigkill = 1, 9
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, sigkill, 0, 0, 0)
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: Any) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class LinkLoop(Loop):

@@ -26,6 +26,8 @@ from coinfer_kernels import backend
 BEAT_SUFFIX = "/beat"
 """Heartbeats come from a thread and a socket of their own, so that they go on during compute."""
 
+READY_EVERY_S = 0.2
+
 WARM_UPS = 3
 """Times that each stage is run before the start: caches, and the real cost for the density."""
 
@@ -90,12 +92,13 @@ def run_device(setup: Setup, name: str, cpu: int | None) -> None:
     runner = Runner(setup.build, memo=False)
     reactor = DeviceReactor(name, topology, setup.encoding, runner, loop)
     loop.reactor = reactor
-    finishing = False
+    started = finishing = False
 
     def on_system(packet: System) -> None:
-        nonlocal finishing
+        nonlocal started, finishing
         if packet.kind == "go":
             loop.set_zero(packet.info["zero_ns"])
+            started = True
         elif packet.kind == "finish":
             finishing = True
 
@@ -105,7 +108,12 @@ def run_device(setup: Setup, name: str, cpu: int | None) -> None:
     beater = threading.Thread(target=_beat, args=(setup, name, beat_s, stop_beating), daemon=True)
     beater.start()
     real_ns, modelled_ns = _warm_up(setup, topology, runner, name)
-    loop.system("hub", "ready", name, real_ns=real_ns, modelled_ns=modelled_ns, pid=os.getpid())
+    while not started:
+        # Said again and again: the source may dial in later than we do, and a router drops what
+        # it cannot deliver yet.
+        loop.system("hub", "ready", name, real_ns=real_ns, modelled_ns=modelled_ns)
+        again = time.monotonic() + READY_EVERY_S
+        loop.run(lambda: started or time.monotonic() > again)  # noqa: B023
     loop.run(lambda: finishing and not loop.computing)
     loop.system(
         "hub",

@@ -1,0 +1,77 @@
+"""Running cells on this machine: results depend on the cell alone, failures are data."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from coinfer.execute import inputs_hash, run_cells
+from coinfer.methods import parameter_types
+from coinfer.suite import expand, load_suite
+
+
+@pytest.fixture(scope="module")
+def cells():
+    overrides = {"method": ["local-teacher", "rocoin"], "run_seed": [0, 1]}
+    return expand(load_suite("smoke"), parameter_types(), overrides)
+
+
+def collect(cells, workers, timeout_s=None, progress=None):
+    seen = progress if progress is not None else []
+    finished = run_cells(cells, workers=workers, timeout_s=timeout_s, on_progress=seen.append)
+    return {one.cell.key: one for one in finished}
+
+
+def test_results_do_not_depend_on_the_number_of_workers(cells):
+    one, two = collect(cells, 1), collect(cells[::-1], 2)
+    assert one.keys() == two.keys() == {cell.key for cell in cells}
+    for key, finished in one.items():
+        assert finished.error is None
+        assert finished.outcome == two[key].outcome
+        assert finished.outcome.trace_sha256 is not None
+    traces = [finished.outcome.trace_sha256 for finished in one.values()]
+    assert len(set(traces)) == len(cells), "every cell is another run"
+
+
+def test_a_cell_that_takes_too_long_has_failed_and_the_others_go_on(cells):
+    slow = msgspec.structs.replace(
+        cells[0],
+        key="slow",
+        workload=msgspec.structs.replace(cells[0].workload, requests=200_000),
+    )
+    finished = collect([slow, cells[1]], 1, timeout_s=3.0)
+    assert "longer than 3 s" in finished["slow"].error
+    assert finished["slow"].outcome is None
+    assert finished[cells[1].key].error is None
+
+
+def test_a_broken_cell_is_an_error_of_that_cell_alone(cells):
+    parameters = {**cells[0].method.parameters, "recipe": "nonsense"}
+    choice = msgspec.structs.replace(cells[0].method, parameters=parameters)
+    broken = msgspec.structs.replace(cells[0], key="broken", method=choice)
+    finished = collect([broken, cells[1]], 1)
+    assert "nonsense" in finished["broken"].error
+    assert finished[cells[1].key].error is None
+
+
+def test_progress_is_told(cells):
+    seen = []
+    collect(cells[:1], 1, progress=seen)
+    assert {p.cell.key for p in seen} == {cells[0].key}
+    assert all(0 <= p.requests_done <= p.requests for p in seen)
+
+
+def test_the_inputs_hash_knows_what_a_result_depends_on(cells):
+    cell = cells[0]
+    assert inputs_hash(cell) == inputs_hash(msgspec.structs.replace(cell))
+    shared = msgspec.structs.replace(cell.cluster, medium="shared")
+    others = [
+        msgspec.structs.replace(cell, run_seed=9),
+        msgspec.structs.replace(cell, encoding="raw"),
+        msgspec.structs.replace(cell, deadline_ms=399.0),
+        msgspec.structs.replace(
+            cell, cluster=msgspec.structs.replace(cell.cluster, medium="shared")
+        ),
+    ]
+    hashes = {inputs_hash(cell), *(inputs_hash(other) for other in others)}
+    assert len(hashes) == 5
