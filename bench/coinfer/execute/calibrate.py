@@ -14,7 +14,9 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from cpuinfo import get_cpu_info
 
+import coinfer_kernels
 from coinfer.cluster.cost_table import CostTable, KernelCost
 from coinfer_kernels import backend
 
@@ -62,8 +64,8 @@ def calibrate(path: Path | None = None, rounds: int = ROUNDS) -> CostTable:
             a, b = ratios[name, operation, small], ratios[name, operation, large]
             kernels.setdefault(name, {})[operation] = _line(a, b)
     table = CostTable(
-        machine=platform.processor() or platform.machine(),
-        isa=str(backend.load(backend.available()[0]).name),
+        machine=str(get_cpu_info().get("brand_raw", platform.machine())),
+        isa=str(coinfer_kernels.info()["isa"]),
         measured=datetime.datetime.now(datetime.UTC).date().isoformat(),
         reference="conv2d 16->32, 3x3, 14x14, float32, one thread (torch)",
         kernels=kernels,
