@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from coinfer_datasets import idx
 from coinfer_datasets.catalogue import manifest
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+DATA_VARIABLE = "COINFER_DATA_DIR"
 OFFICIAL_URL = "https://github.com/zalandoresearch/fashion-mnist"
 
 _AR_MAGIC = b"!<arch>\n"
@@ -58,8 +60,8 @@ def read(data_dir: str | None = None) -> tuple[dict[str, npt.NDArray[np.uint8]],
         raise DatasetError(
             f"Fashion-MNIST was not found; looked in: {looked}. On Debian or Ubuntu: "
             "apt install dataset-fashion-mnist. Elsewhere: download the four *-ubyte.gz files "
-            f"named at {OFFICIAL_URL}, or the Debian package's .deb file, and pass their folder "
-            "or that file as the data directory. 'fashion-mnist/test-2000' needs none of this."
+            f"named at {OFFICIAL_URL}, or the Debian package's .deb file, and set {DATA_VARIABLE} "
+            "to their folder or to that file. 'fashion-mnist/test-2000' needs none of this."
         )
     place = Path(where)
     content = _from_deb(place) if place.is_file() else _from_folder(place)
@@ -78,6 +80,7 @@ def cache_folder() -> Path:
 
 
 def _places(data_dir: str | None, existing: bool = True) -> Iterator[Path]:
+    data_dir = data_dir or os.environ.get(DATA_VARIABLE)
     if data_dir is not None:
         given = Path(data_dir).expanduser()
         yield from (p for p in (given, given / "fashion-mnist") if p.exists() or not existing)

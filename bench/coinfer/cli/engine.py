@@ -56,8 +56,7 @@ def description(name: str) -> str:
     """Take the first line of what a method says of itself."""
     from coinfer.methods import registry
 
-    lines = (registry.method(name).__doc__ or "").strip().splitlines()
-    return lines[0] if lines else ""
+    return registry.method(name).summary
 
 
 def inputs_hash(cell: Cell) -> str:

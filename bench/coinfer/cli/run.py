@@ -29,7 +29,7 @@ def run(
     ] = None,
     axis: Annotated[
         list[str] | None,
-        typer.Option("-a", "--axis", help="An axis: NAME=value, NAME=[a,b] or NAME=0..4."),
+        typer.Option("-a", "--axis", help=r"An axis: NAME=value, NAME=\[a,b] or NAME=0..4."),
     ] = None,
     seed: Annotated[str | None, typer.Option(help="Run seeds: 3, 0..4 or [1,2].")] = None,
     mode: Annotated[str | None, typer.Option(help="virtual, realtime or native.")] = None,

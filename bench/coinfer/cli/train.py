@@ -16,7 +16,7 @@ def train(
     ] = None,
     axis: Annotated[
         list[str] | None,
-        typer.Option("-a", "--axis", help="An axis: NAME=value, NAME=[a,b] or NAME=0..4."),
+        typer.Option("-a", "--axis", help=r"An axis: NAME=value, NAME=\[a,b] or NAME=0..4."),
     ] = None,
 ) -> None:
     """Train every model that a suite needs and the zoo lacks."""

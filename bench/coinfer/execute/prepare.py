@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -30,6 +33,8 @@ from coinfer.training import (
     remembering_partitioner,
     teacher_inputs,
 )
+
+PACKAGES: Final = ("coinfer", "coinfer_kernels", "coinfer_datasets")
 
 AFTERWARDS: Final = ("cli", "report", "stats", "store")
 """Rooms that only read results: a change there repeats no cell."""
@@ -176,6 +181,7 @@ def inputs_hash(cell: Cell) -> str:
     parts = [
         msgspec.json.encode(cell, order="sorted"),
         _code_sha256().encode(),
+        *_outside_code(cell, prepared.deployment),
         *(sha.encode() for sha in weights),
         _dataset(cell.dataset).sha256.encode(),
         load_cost_table().sha256().encode(),
@@ -192,7 +198,7 @@ def _dataset(name: str) -> coinfer_datasets.Dataset:
 def _code_sha256() -> str:
     """Digest of every source file that a result can depend on."""
     digest = sha256()
-    for package in ("coinfer", "coinfer_kernels", "coinfer_datasets"):
+    for package in PACKAGES:
         root = resources.files(package)
         with resources.as_file(root) as folder:
             for path in sorted(folder.rglob("*.py")):
@@ -201,6 +207,22 @@ def _code_sha256() -> str:
                 digest.update(path.relative_to(folder).as_posix().encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _outside_code(cell: Cell, deployment: Deployment) -> list[bytes]:
+    """Digest of each source file outside our packages that the method or a module comes from."""
+    modules = {method(cell.method.base).__module__}
+    modules |= {stage.module.builder.partition(":")[0] for stage in deployment.stages}
+    digests = []
+    for name in sorted(modules):
+        package = name.partition(".")[0]
+        spec = importlib.util.find_spec(name)
+        # Of a library, such as torch, the release counts, and that is part of the fingerprint.
+        if package in PACKAGES or package in sys.stdlib_module_names or spec is None:
+            continue
+        if spec.origin is not None and spec.origin.endswith(".py"):
+            digests.append(sha256(Path(spec.origin).read_bytes()).digest())
+    return digests
 
 
 def _method(cell: Cell) -> Method[Any]:

@@ -117,7 +117,7 @@ class DistrEE:
         able = [d for d in cluster.devices if d.memory_bytes >= students[0].memory_bytes]
         if len(able) < wanted:
             raise PlanError(
-                f"distree: {wanted} devices wanted, {len(able)} of {len(cluster.devices)} can hold "
+                f"{wanted} devices wanted, {len(able)} of {len(cluster.devices)} can hold "
                 f"{students[0].memory_bytes} bytes; lower devices or raise memory_bytes"
             )
         ranked = sorted(able, key=lambda d: (-d.macs_per_s, d.name))

@@ -72,7 +72,7 @@ class LocalTeacher:
         if not able:
             most = max(d.memory_bytes for d in cluster.devices)
             raise PlanError(
-                f"local-teacher: the teacher needs {need} bytes and the largest device has {most}; "
+                f"the teacher needs {need} bytes and the largest device has {most}; "
                 "give a device more memory_bytes"
             )
         pick = max if self._parameters.device == "strongest" else min

@@ -136,7 +136,7 @@ def _largest(students: list[Sized], budget_macs: float, memory_bytes: int, devic
     if not able:
         least = students[0]
         raise PlanError(
-            f"nonn: the smallest student, {least.spec.name}, takes {least.macs} MACs and "
+            f"the smallest student, {least.spec.name}, takes {least.macs} MACs and "
             f"{least.memory_bytes} bytes; the weakest device {device} allows {budget_macs:.0f} "
             f"MACs and {memory_bytes} bytes; raise compute_budget_ms, macs_per_s or memory_bytes"
         )

@@ -18,6 +18,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -235,6 +236,8 @@ def find_runs(output: Path) -> list[RunFolder]:
 def resolve_run(path: Path) -> RunFolder:
     """Run that a path means: a run folder, or the newest run in an output folder.
 
+    ``reference/NAME`` is a run that comes with the package, where no such path exists.
+
     Raises
     ------
     UsageError
@@ -247,6 +250,8 @@ def resolve_run(path: Path) -> RunFolder:
     runs = find_runs(path)
     if runs:
         return runs[0]
+    if not path.exists() and path.parts[:1] == ("reference",):
+        return RunFolder(Path(str(files("coinfer"))) / path)
     damaged = sorted(path.glob("*/run.json"))
     if damaged:
         return RunFolder(damaged[-1].parent)

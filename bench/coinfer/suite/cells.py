@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
@@ -13,7 +14,7 @@ from coinfer.cluster import CLUSTERS, FAULTS, Cluster, FaultList, Workload
 from coinfer.cluster import expand as expand_faults
 from coinfer.errors import ClusterError, SuiteError
 from coinfer.suite.load import check_values
-from coinfer.suite.schema import AXES, SEED_AXES, Suite, Value
+from coinfer.suite.schema import AXES, SEED_AXES, Kernels, Suite, Value
 from coinfer.suite.typed import hint, typed
 
 T = TypeVar("T")
@@ -97,6 +98,8 @@ def resolve(suite: Suite, overrides: Mapping[str, Sequence[Value]] | None = None
     for axis in AXES:
         if chosen[axis] is None:
             chosen[axis] = (getattr(suite.defaults, axis),)
+    if chosen["kernels"] == (None,):
+        chosen["kernels"] = (_kernels_of_environment(),)
     if overrides:
         given = typed({k: list(v) for k, v in overrides.items()}, type(suite.axes), "command line")
         chosen |= {axis: getattr(given, axis) for axis in overrides}
@@ -171,6 +174,14 @@ def cell_key(coordinates: Mapping[str, Value]) -> str:
 def folder_name(key: str) -> str:
     """Folder of a cell's result: short, and the same for the same key."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def _kernels_of_environment() -> str:
+    asked = os.environ.get("COINFER_KERNELS", "native")
+    allowed = get_args(Kernels)
+    if asked not in allowed:
+        raise SuiteError(f"COINFER_KERNELS = {asked!r}: allowed: {', '.join(allowed)}")
+    return asked
 
 
 def _named(

@@ -19,13 +19,17 @@ SEED_AXES: Final = ("train_seed", "run_seed", "repeat")
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What every cell uses where no axis says otherwise."""
+    """What every cell uses where no axis says otherwise.
+
+    ``kernels`` follows the environment variable ``COINFER_KERNELS``, as the kernel library itself
+    does, and is ``native`` without it.
+    """
 
     dataset: str = "digits"
     cluster: str = "mixed-4"
     faults: str = "none"
     encoding: Encoding = "raw"
-    kernels: Kernels = "native"
+    kernels: Kernels | None = None
     mode: Mode = "virtual"
     deadline_ms: float = 400.0
     train_seed: int = 0

@@ -34,7 +34,13 @@ def start(tmp_path: Path, mode: str, requests: int) -> subprocess.Popen[str]:
     suite.write_text(SUITE.format(mode=mode, requests=requests))
     command = [sys.executable, "-m", "coinfer", "run", str(suite), "-o", str(tmp_path / "out")]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A shell that runs the tests in the background has them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

@@ -69,9 +69,37 @@ def test_the_inputs_hash_knows_what_a_result_depends_on(cells):
         msgspec.structs.replace(cell, run_seed=9),
         msgspec.structs.replace(cell, encoding="raw"),
         msgspec.structs.replace(cell, deadline_ms=399.0),
-        msgspec.structs.replace(
-            cell, cluster=msgspec.structs.replace(cell.cluster, medium="shared")
-        ),
+        msgspec.structs.replace(cell, cluster=shared),
     ]
     hashes = {inputs_hash(cell), *(inputs_hash(other) for other in others)}
     assert len(hashes) == 5
+
+
+def test_the_inputs_hash_knows_the_code_of_a_plug_in(cells, tmp_path, monkeypatch):
+    """A method from outside the package changes its results by an edit of its own file."""
+    file = tmp_path / "plugged_teacher.py"
+    code = "from coinfer.methods.local_teacher import LocalTeacher\nclass Mine(LocalTeacher): ...\n"
+    file.write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    from plugged_teacher import Mine
+
+    before = inputs_hash(cells[0])
+    monkeypatch.setattr("coinfer.execute.prepare.method", lambda name: Mine)
+    plugged = inputs_hash(cells[0])
+    file.write_text(code + "# another release\n")
+    assert len({before, plugged, inputs_hash(cells[0])}) == 3
+
+
+def test_a_virtual_cell_changes_with_the_kernels_of_the_environment(cells, monkeypatch):
+    monkeypatch.setenv("COINFER_KERNELS", "reference")
+    overrides = {"method": ["local-teacher"], "run_seed": [0], "faults": ["none"]}
+    (slow_cell,) = expand(load_suite("smoke"), parameter_types(), overrides)
+    monkeypatch.delenv("COINFER_KERNELS")
+    (fast_cell,) = expand(load_suite("smoke"), parameter_types(), overrides)
+    done = collect([slow_cell, fast_cell], 1)
+    slow, fast = done[slow_cell.key].outcome.records, done[fast_cell.key].outcome.records
+    assert [r.prediction for r in slow] == [r.prediction for r in fast]
+    for a, b in zip(slow, fast, strict=True):
+        assert a.serialise_ns > b.serialise_ns
+        assert a.decide_ns > b.decide_ns
+        assert a.answered_ns - a.intended_ns > b.answered_ns - b.intended_ns

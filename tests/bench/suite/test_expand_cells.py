@@ -179,3 +179,15 @@ def test_faults_on_devices_that_the_cluster_lacks_are_refused():
         SuiteError, match=r"\$\.faults\.f on cluster 'mixed-4'.*unknown target 'd7'"
     ):
         expand(read_suite(text, "mine.toml"), METHODS)
+
+
+def test_the_kernels_follow_the_environment_unless_the_suite_says_otherwise(monkeypatch):
+    suite = load_suite("smoke")
+    monkeypatch.delenv("COINFER_KERNELS", raising=False)
+    assert {c.kernels for c in expand(suite, METHODS)} == {"native"}
+    monkeypatch.setenv("COINFER_KERNELS", "reference")
+    assert {c.kernels for c in expand(suite, METHODS)} == {"reference"}
+    assert {c.kernels for c in expand(suite, METHODS, {"kernels": ["numba"]})} == {"numba"}
+    monkeypatch.setenv("COINFER_KERNELS", "fast")
+    with pytest.raises(SuiteError, match="COINFER_KERNELS = 'fast': allowed: native"):
+        expand(suite, METHODS)
