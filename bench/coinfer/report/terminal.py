@@ -145,6 +145,7 @@ def _mind(console: Console, contents: Contents) -> None:
         for warning in dict.fromkeys(stored.figures.get("warnings", ()))
     )
     total = len(contents.cells)
+    _list(console, "fidelity", "cyan", _fidelity(contents))
     lines = [f"{text} (in {count} of {total} cells)" for text, count in warnings.items()]
     _list(console, "warning", "yellow", lines)
     failed = [s for s in contents.cells if s.status == "failed"]
@@ -153,6 +154,21 @@ def _mind(console: Console, contents: Contents) -> None:
     if contents.missing:
         total = len(contents.missing) + len(contents.cells) + len(contents.corrupt)
         _list(console, "not done", "yellow", [f"{len(contents.missing)} of {total} cells"])
+
+
+def _fidelity(contents: Contents) -> list[str]:
+    """How far real-time cells can be trusted: the verdicts, and the worst of what they rest on."""
+    found = [f for s in contents.cells if (f := s.figures.get("fidelity")) is not None]
+    if not found:
+        return []
+    verdicts = Counter(f["verdict"] for f in found)
+    errors = [math.inf if f["paired_p95"] is None else f["paired_p95"] for f in found]
+    return [
+        ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+        + f": at worst {100 * max(errors):.1f} % off virtual time (p95), "
+        f"{100 * max(f['overrun_fraction'] for f in found):.1f} % overruns, "
+        f"density {max(f['density'] for f in found):.2f}"
+    ]
 
 
 def _list(console: Console, label: str, style: str, lines: Sequence[str]) -> None:
