@@ -1,0 +1,123 @@
+"""Clusters, draws, faults and workloads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from coinfer.cluster import (
+    CLUSTERS,
+    Cluster,
+    Device,
+    Fault,
+    FaultList,
+    Link,
+    Workload,
+    arrivals_ns,
+    expand,
+    items,
+)
+from coinfer.cluster.cost_table import CostTable, KernelCost, load_cost_table
+from coinfer.cluster.draws import choice, seed32, uniform
+from coinfer.errors import ClusterError
+
+
+def test_draws_are_uniform_and_keyed():
+    draws = [uniform(7, "jitter", "d1", n) for n in range(5000)]
+    assert stats.kstest(draws, "uniform").pvalue > 0.001
+    others = [uniform(7, "jitter", "d2", n) for n in range(5000)]
+    assert abs(stats.spearmanr(draws, others).statistic) < 0.06
+    # "ab", "c" and "a", "bc" are different keys.
+    assert uniform("ab", "c") != uniform("a", "bc")
+    assert 0 <= seed32(1) < 2**32
+    assert {choice("abc", n) for n in range(60)} == set("abc")
+
+
+@given(seed=st.integers(0, 10**9), count=st.integers(1, 6), lost=st.integers(0, 6))
+def test_random_targets_are_different_devices(seed, count, lost):
+    devices = tuple(f"d{i}" for i in range(count))
+    faults = FaultList(events=(Fault(kind="crash", on_request=1),) * lost)
+    if lost > count:
+        with pytest.raises(ClusterError, match="no device left"):
+            expand(faults, devices, seed)
+        return
+    events = expand(faults, devices, seed)
+    assert len({event.target for event in events}) == lost
+    assert expand(faults, devices, seed) == events
+
+
+def test_one_more_device_does_not_change_another_seeds_targets():
+    faults = FaultList(events=(Fault(kind="crash", at_ms=3),))
+    targets = {expand(faults, ("d0", "d1", "d2", "d3"), s)[0].target for s in range(50)}
+    assert targets == {"d0", "d1", "d2", "d3"}
+    assert expand(faults, ("d0",), 0)[0].at_ns == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Fault(kind="melt", on_request=1), "allowed: crash"),
+        (lambda: Fault(kind="crash"), "exactly one of at_ms and on_request"),
+        (lambda: Device(name="d", macs_per_s=0), "macs_per_s = 0"),
+        (lambda: Device(name="d", macs_per_s=1, memory_bytes=0), "memory_bytes = 0"),
+        (lambda: Device(name="d", macs_per_s=1, failure_probability=1.0), "failure_probability"),
+        (lambda: Link(up_bps=0, down_bps=1), "up_bps = 0"),
+        (lambda: Cluster(devices=(), links={}), "no devices"),
+        (lambda: Cluster(devices=(Device("d", 1.0),), links={}), "no link for device 'd'"),
+        (lambda: Cluster((Device("source", 1.0),), {"*": Link(1, 1)}), "names"),
+        (lambda: Cluster((Device("d", 1.0),), {"*": Link(1, 1), "e": Link(1, 1)}), "unknown"),
+        (lambda: Workload(requests=0), "requests = 0"),
+        (lambda: Workload(kind="server"), "rate_rps"),
+        (lambda: Workload(kind="closed"), "allowed: single-stream"),
+    ],
+)
+def test_what_cannot_be_is_named(make, message):
+    with pytest.raises(ClusterError, match=message):
+        make()
+
+
+def test_poisson_arrivals_have_the_rate_and_exponential_gaps():
+    times = arrivals_ns(Workload(kind="server", requests=4000, rate_rps=50.0), seed=1)
+    assert times == sorted(times)
+    gaps_s = np.diff(np.array(times)) / 1e9
+    assert stats.kstest(gaps_s, "expon", args=(0, 1 / 50.0)).pvalue > 0.001
+    assert arrivals_ns(Workload(requests=3), seed=1) is None
+    assert arrivals_ns(Workload(kind="offline", requests=3), seed=1) == [0, 0, 0]
+
+
+@given(requests=st.integers(1, 50), available=st.integers(1, 20), seed=st.integers(0, 99))
+def test_items_are_drawn_without_repetition_until_all_were_used(requests, available, seed):
+    picked = items(requests, available, seed)
+    assert len(picked) == requests
+    for start in range(0, requests, available):
+        lap = picked[start : start + available]
+        assert len(set(lap)) == len(lap)
+        assert set(lap) <= set(range(available))
+
+
+def test_presets_stand_and_are_sourced():
+    for name, cluster in CLUSTERS.items():
+        assert cluster.note, name
+        for device in cluster.devices:
+            assert cluster.link(device.name).up_bps > 0
+    published = CLUSTERS["rocoin-8"]
+    flops = [d.macs_per_s * published.flops_per_mac for d in published.devices]
+    assert (min(flops), max(flops)) == (5e6, 30e6)
+    assert {published.link(d.name).header_bytes for d in published.devices} == {0}
+
+
+def test_the_cost_table_is_a_line_and_says_what_it_lacks(tmp_path):
+    table = CostTable("m", "i", "d", "r", {"native": {"encode:raw": KernelCost(100.0, 2.0)}})
+    assert table.macs("native", "encode:raw", 50) == 200.0
+    with pytest.raises(ClusterError, match="no figure for 'decode:raw' of back end 'native'"):
+        table.macs("native", "decode:raw", 1)
+    with pytest.raises(ClusterError, match="run `coinfer calibrate`"):
+        load_cost_table(str(tmp_path / "nowhere.json"))
+    shipped = load_cost_table()
+    assert shipped.sha256() != table.sha256()
+    for backend in ("native", "numba", "reference"):
+        for operation in ("encode:int8", "decode:int8", "exit_scores", "feature_change"):
+            assert shipped.macs(backend, operation, 1000) > 0
