@@ -7,7 +7,7 @@ replicas and a fusion rule. A method is one file; others add theirs by an entry 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -17,7 +17,7 @@ from coinfer.cluster import Cluster
 from coinfer.contract import Deployment
 from coinfer.models import Partition, StudentSpec
 from coinfer.planning import Partitioner, PlanDevice
-from coinfer.training import OnProgress, Recipe, TeacherArtifact, Zoo
+from coinfer.training import JointArtifact, OnProgress, Recipe, TeacherArtifact, Zoo, fit_joint
 
 HEADER_BYTES = 64
 """Of a frame of the kernels; a link charges its own header instead."""
@@ -98,6 +98,22 @@ class Workshop:
     train_seed: int
     progress: OnProgress | None = None
     data_dir: str | None = None
+
+    def distil(
+        self, profile: Profile, students: Sequence[StudentSpec], partitions: Sequence[Partition]
+    ) -> JointArtifact:
+        """One student a partition, trained jointly, or found in the zoo."""
+        return fit_joint(
+            profile.dataset,
+            profile.teacher,
+            students,
+            partitions,
+            self.recipe.students,
+            self.train_seed,
+            self.zoo,
+            self.progress,
+            self.data_dir,
+        )
 
 
 class Plan(Protocol):

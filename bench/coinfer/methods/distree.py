@@ -20,7 +20,7 @@ from coinfer.methods.exit_rules import Threshold, calibrate_threshold
 from coinfer.methods.portions import late_after_ns, trained
 from coinfer.methods.sizing import size_students
 from coinfer.models import JointSpec, Partition, StudentSpec, head_stage, student_stages
-from coinfer.training import JointArtifact, calibration_outputs, fit_joint
+from coinfer.training import JointArtifact, calibration_outputs
 from coinfer_kernels import backend
 
 CONTROL_BYTES = 16
@@ -131,18 +131,8 @@ class DistrEE:
 
     def fit(self, plan: DistrEEPlan, profile: Profile, workshop: Workshop) -> DistrEEPlan:
         """Train all branches of all students jointly."""
-        joint = fit_joint(
-            profile.dataset,
-            profile.teacher,
-            [plan.student] * len(plan.partitions),
-            plan.partitions,
-            workshop.recipe.students,
-            workshop.train_seed,
-            workshop.zoo,
-            workshop.progress,
-            workshop.data_dir,
-        )
-        return replace(plan, joint=joint)
+        students = [plan.student] * len(plan.partitions)
+        return replace(plan, joint=workshop.distil(profile, students, plan.partitions))
 
     def calibrate(self, plan: DistrEEPlan, profile: Profile, workshop: Workshop) -> DistrEEPlan:
         """Set the threshold for the target on the calibration split."""

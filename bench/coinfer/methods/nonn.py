@@ -16,7 +16,7 @@ from coinfer.methods.base import Parameters, Profile, Workshop, broadcast_ns, po
 from coinfer.methods.portions import deploy_portions, trained
 from coinfer.methods.sizing import Sized, size_students
 from coinfer.models import Partition, StudentSpec
-from coinfer.training import JointArtifact, fit_joint
+from coinfer.training import JointArtifact
 
 
 class NoNNParameters(Parameters, frozen=True, kw_only=True):
@@ -101,18 +101,8 @@ class NoNN:
 
     def fit(self, plan: NoNNPlan, profile: Profile, workshop: Workshop) -> NoNNPlan:
         """Distil one student a partition, jointly."""
-        joint = fit_joint(
-            profile.dataset,
-            profile.teacher,
-            [plan.student] * len(plan.partitions),
-            plan.partitions,
-            workshop.recipe.students,
-            workshop.train_seed,
-            workshop.zoo,
-            workshop.progress,
-            workshop.data_dir,
-        )
-        return replace(plan, joint=joint)
+        students = [plan.student] * len(plan.partitions)
+        return replace(plan, joint=workshop.distil(profile, students, plan.partitions))
 
     def calibrate(self, plan: NoNNPlan, profile: Profile, workshop: Workshop) -> NoNNPlan:
         """Nothing to set."""

@@ -23,7 +23,7 @@ from coinfer.methods.base import (
 from coinfer.methods.portions import deploy_portions, trained
 from coinfer.methods.sizing import size_students
 from coinfer.planning import GroupPlan, RocoinPlan, StudentOption, plan_rocoin
-from coinfer.training import JointArtifact, fit_joint
+from coinfer.training import JointArtifact
 
 
 class RoCoInParameters(Parameters, frozen=True, kw_only=True):
@@ -128,18 +128,8 @@ class RoCoIn:
 
     def fit(self, plan: _Plan, profile: Profile, workshop: Workshop) -> _Plan:
         """Distil one student a partition, jointly; replicas share its weights."""
-        joint = fit_joint(
-            profile.dataset,
-            profile.teacher,
-            [group.student.spec for group in plan.planned.groups],
-            plan.planned.partitions,
-            workshop.recipe.students,
-            workshop.train_seed,
-            workshop.zoo,
-            workshop.progress,
-            workshop.data_dir,
-        )
-        return replace(plan, joint=joint)
+        students = [group.student.spec for group in plan.planned.groups]
+        return replace(plan, joint=workshop.distil(profile, students, plan.planned.partitions))
 
     def calibrate(self, plan: _Plan, profile: Profile, workshop: Workshop) -> _Plan:
         """Nothing to set."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from coinfer.contract import Answer
@@ -70,17 +71,13 @@ class Ledger:
 
     def sent(self, rows: tuple[int, ...], payload: int, frame: int) -> None:
         """Count one message to a device."""
-        for row, share in zip(rows, split(payload, len(rows)), strict=True):
+        for row, share in self._message(rows, payload, frame):
             self.entries[row].bytes_down += share
-        self.entries[rows[0]].messages += 1
-        self.entries[rows[0]].frame_bytes += frame
 
     def received(self, rows: tuple[int, ...], payload: int, frame: int) -> None:
         """Count one message from a device."""
-        for row, share in zip(rows, split(payload, len(rows)), strict=True):
+        for row, share in self._message(rows, payload, frame):
             self.entries[row].bytes_up += share
-        self.entries[rows[0]].messages += 1
-        self.entries[rows[0]].frame_bytes += frame
 
     def absorb(self, spent: Spent) -> None:
         """Add what a device reports to have spent."""
@@ -90,6 +87,14 @@ class Ledger:
             entry.bytes_peer += payload
             entry.messages += messages
             entry.frame_bytes += frame
+
+    def _message(
+        self, rows: tuple[int, ...], payload: int, frame: int
+    ) -> Iterator[tuple[int, int]]:
+        """Count a message on its first row; its payload is shared by all of them."""
+        self.entries[rows[0]].messages += 1
+        self.entries[rows[0]].frame_bytes += frame
+        return zip(rows, split(payload, len(rows)), strict=True)
 
     def records(self) -> tuple[Record, ...]:
         """One record a request, in order."""
