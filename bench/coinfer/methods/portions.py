@@ -82,6 +82,7 @@ class PortionFusion:
         self._patience_ns = patience_ns
         self._got: dict[str, FloatArray] = {}
         self._decided = False
+        self._late = False
 
     def on_arrival(self, arrival: Arrival, ctx: FusionContext) -> Iterable[Action]:
         """Keep a portion; answer when the head is done."""
@@ -98,8 +99,9 @@ class PortionFusion:
         return self._proceed(ctx)
 
     def on_timer(self, token: str, ctx: FusionContext) -> Iterable[Action]:
-        """Go on with what is there."""
-        return [] if self._decided else self._decide()
+        """Go on with what is there, or with the first portion that comes."""
+        self._late = True
+        return self._proceed(ctx)
 
     def on_peer(self, device: str, alive: bool, ctx: FusionContext) -> Iterable[Action]:
         """See whether the lost device was the last hope of its partition."""
@@ -107,11 +109,12 @@ class PortionFusion:
 
     def _proceed(self, ctx: FusionContext) -> Iterable[Action]:
         layout = self._layout
-        waiting = any(
+        hoped_for = any(
             stage not in self._got and any(ctx.alive(device) for device in group)
             for stage, group in zip(layout.stages, layout.groups, strict=True)
         )
-        return [] if waiting or self._decided else self._decide()
+        enough = self._late and self._got
+        return [] if self._decided or (hoped_for and not enough) else self._decide()
 
     def _decide(self) -> Iterable[Action]:
         self._decided = True

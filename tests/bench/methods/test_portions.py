@@ -1,0 +1,82 @@
+"""Fusion of portions, handler by handler, with a context that a test controls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Timer
+from coinfer.methods.portions import PortionFusion, PortionLayout, late_after_ns
+from coinfer_kernels import backend
+
+LAYOUT = PortionLayout(("s0", "s1"), (2, 3), (("a", "b"), ("c",)))
+
+
+class Context:
+    def __init__(self):
+        self.now_ns = 0
+        self.kernels = backend.load("reference")
+        self.lost = set()
+
+    def alive(self, device):
+        return device not in self.lost
+
+
+@pytest.fixture
+def ctx():
+    return Context()
+
+
+@pytest.fixture
+def fusion(ctx):
+    made = PortionFusion(Job(0, (7,), 1), LAYOUT, "head", patience_ns=100)
+    rows = np.zeros((1, 4), np.float32)
+    assert made.on_arrival(Arrival(INPUT, "source", (7,), rows), ctx) == [Timer(100, "late")]
+    return made
+
+
+def portion(stage, device, *values):
+    return Arrival(stage, device, (7,), np.array([values], np.float32))
+
+
+def vector(actions):
+    (evaluate,) = actions
+    assert isinstance(evaluate, Evaluate)
+    return evaluate.inputs[0].tolist()
+
+
+def test_portions_are_joined_in_partition_order_whoever_comes_first(fusion, ctx):
+    assert fusion.on_arrival(portion("s1", "c", 3, 4, 5), ctx) == []
+    assert vector(fusion.on_arrival(portion("s0", "b", 1, 2), ctx)) == [[1, 2, 3, 4, 5]]
+
+
+def test_zeros_stand_in_when_the_last_device_of_a_group_is_lost(fusion, ctx):
+    fusion.on_arrival(portion("s1", "c", 3, 4, 5), ctx)
+    ctx.lost = {"a"}
+    assert fusion.on_peer("a", False, ctx) == []
+    ctx.lost = {"a", "b"}
+    assert vector(fusion.on_peer("b", False, ctx)) == [[0, 0, 3, 4, 5]]
+    logits = np.array([[0, 5, 1]], np.float32)
+    (answer,) = fusion.on_arrival(Arrival("head", "source", (7,), logits), ctx)
+    assert answer == Answer((7,), (1,), degraded=True, present=1)
+
+
+def test_late_portions_are_not_waited_for(fusion, ctx):
+    fusion.on_arrival(portion("s0", "a", 1, 2), ctx)
+    assert vector(fusion.on_timer("late", ctx)) == [[1, 2, 0, 0, 0]]
+    assert fusion.on_arrival(portion("s1", "c", 3, 4, 5), ctx) == [], "decided once"
+
+
+def test_where_nothing_has_come_in_time_the_first_portion_answers(fusion, ctx):
+    assert fusion.on_timer("late", ctx) == []
+    assert vector(fusion.on_arrival(portion("s1", "c", 3, 4, 5), ctx)) == [[0, 0, 3, 4, 5]]
+
+
+def test_all_devices_lost_is_given_up(fusion, ctx):
+    ctx.lost = {"a", "b", "c"}
+    assert fusion.on_peer("c", False, ctx) == [GiveUp((7,))]
+
+
+def test_patience_leaves_time_before_the_deadline():
+    assert late_after_ns(100, 1.5, 1000) == 150
+    assert late_after_ns(900, 1.5, 1000) == 850
