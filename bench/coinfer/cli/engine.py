@@ -112,11 +112,11 @@ def plan_notes(cell: Cell) -> dict[str, Any]:
     return execute.plan_notes(cell)
 
 
-def train(cells: Sequence[Cell], on_progress: Callable[[str], None]) -> None:
-    """Train every model that the cells need and the zoo lacks."""
+def train(cells: Sequence[Cell], on_progress: Callable[[str], None], *, anew: bool = False) -> None:
+    """Train every model that the cells need and the zoo lacks, or your own zoo lacks (`anew`)."""
     from coinfer import execute
 
-    execute.train(cells, on_progress)
+    execute.train(cells, on_progress, anew=anew)
 
 
 def zoo_entries() -> list[dict[str, Any]]:

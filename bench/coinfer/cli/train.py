@@ -18,6 +18,10 @@ def train(
         list[str] | None,
         typer.Option("-a", "--axis", help=r"An axis: NAME=value, NAME=\[a,b] or NAME=0..4."),
     ] = None,
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help="Also train what comes with the package, into your own zoo."),
+    ] = False,
 ) -> None:
     """Train every model that a suite needs and the zoo lacks."""
     from coinfer.cli import engine
@@ -28,5 +32,5 @@ def train(
     engine.check(cells, resolved.origin)
     console = progress_console()
     with Ticker(console) as ticker:
-        engine.train(cells, ticker.say)
+        engine.train(cells, ticker.say, anew=anew)
     console.print(f"every model of {resolved.name} is in the zoo (coinfer zoo ls)")

@@ -32,6 +32,7 @@ from coinfer.training import (
     recipe,
     remembering_partitioner,
     teacher_inputs,
+    user_zoo,
 )
 
 PACKAGES: Final = ("coinfer", "coinfer_kernels", "coinfer_datasets")
@@ -85,8 +86,16 @@ def deployment_key(cell: Cell) -> _Request:
 _PREPARED: dict[_Request, Prepared] = {}
 
 
-def prepare(cell: Cell, progress: OnProgress | None = None) -> Prepared:
+def prepare(cell: Cell, progress: OnProgress | None = None, zoo: Zoo | None = None) -> Prepared:
     """Deployment of a cell; trains what the zoo lacks.
+
+    Parameters
+    ----------
+    cell : Cell
+    progress : callable, optional
+        Told how training goes.
+    zoo : Zoo, optional
+        The user's and the shipped one by default.
 
     Raises
     ------
@@ -97,14 +106,14 @@ def prepare(cell: Cell, progress: OnProgress | None = None) -> Prepared:
     """
     key = deployment_key(cell)
     if key not in _PREPARED:
-        _PREPARED[key] = _prepare(cell, progress)
+        _PREPARED[key] = _prepare(cell, progress, zoo or Zoo())
     return _PREPARED[key]
 
 
-def _prepare(cell: Cell, progress: OnProgress | None) -> Prepared:
+def _prepare(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Prepared:
     steps = _method(cell)
     how = _recipe(cell)
-    workshop = Workshop(Zoo(), how, cell.train_seed, progress)
+    workshop = Workshop(zoo, how, cell.train_seed, progress)
     teacher = fit_teacher(
         cell.dataset,
         _teacher_spec(cell),
@@ -161,12 +170,23 @@ def plan_notes(cell: Cell) -> dict[str, Any]:
     return {**plan.describe(), **_said(cell, plan.predicted_ns)}
 
 
-def train(cells: Sequence[Cell], on_progress: Callable[[str], None]) -> None:
-    """Train every model that the cells need and the zoo lacks."""
+def train(cells: Sequence[Cell], on_progress: Callable[[str], None], *, anew: bool = False) -> None:
+    """Train every model that the cells need and the zoo lacks.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    on_progress : callable
+        Given one line at a time.
+    anew : bool
+        Leave out what comes with the package: only the user's own zoo counts.
+    """
+    zoo = Zoo(shipped=user_zoo()) if anew else Zoo()
     for cell in cells:
         prepare(
             cell,
             lambda p: on_progress(f"{p.what}: epoch {p.epoch}/{p.epochs}, step {p.step}/{p.steps}"),
+            zoo,
         )
 
 
