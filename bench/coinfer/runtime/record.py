@@ -98,7 +98,8 @@ class Outcome(msgspec.Struct, frozen=True):
     fidelity : Fidelity or None
         Real-time runs only.
     stale_messages : int
-        Messages of another run, epoch or finished job that were dropped.
+        Messages that were dropped: data for a finished job; in real processes also what belonged
+        to another run, was no packet, or had nobody to go to.
     warnings : tuple of str
     """
 

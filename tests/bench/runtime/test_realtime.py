@@ -14,6 +14,7 @@ import pytest
 from coinfer.cluster import Cluster, Device, FaultEvent, Link
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.contract import INPUT, Answer, Deployment, ModuleRef, Need, Replica, Slice, Stage
+from coinfer.errors import ExecutionError
 from coinfer.metrics.fidelity import judge
 from coinfer.runtime.job import Load
 from coinfer.runtime.realtime import RealtimeDriver
@@ -148,6 +149,30 @@ def test_a_crash_is_a_real_kill_and_is_seen():
     assert fault["detected_ns"] > fault["injected_ns"]
     assert [r.status for r in outcome.records] == ["ok"] * 3 + ["degraded"] * 3
     assert [r.status for r in virtual(given).records] == ["ok"] * 3 + ["degraded"] * 3
+
+
+def test_a_device_that_dies_by_itself_is_said_and_the_run_goes_on():
+    given = scenario(requests=4)
+
+    def kill(request):
+        if request == 2:
+            (process,) = [p for p in multiprocessing.active_children() if p.name == "coinfer d1"]
+            process.kill()
+
+    outcome = RealtimeDriver(given, build, dilated=True, on_request=kill).run()
+    assert [r.status for r in outcome.records] == ["ok", "ok", "degraded", "degraded"]
+    assert "device d1 died by itself (exit code -9)" in outcome.warnings
+
+
+def test_a_device_that_cannot_start_is_named():
+    """A module that its input does not fit fails in the warm-up."""
+    given = scenario(requests=2)
+    first, second = given.deployment.stages
+    narrow = ModuleRef("torch.nn:Linear", {"in_features": 3, "out_features": 16})
+    broken = dataclasses.replace(second, module=narrow)
+    deployment = dataclasses.replace(given.deployment, stages=(first, broken))
+    with pytest.raises(ExecutionError, match="no word from d1"):
+        real(given._replace(deployment=deployment))
 
 
 def test_native_mode_measures_the_kernels_that_are_chosen():

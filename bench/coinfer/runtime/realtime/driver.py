@@ -124,14 +124,15 @@ class RealtimeDriver:
             end = time.monotonic() + DRAIN_S
             loop.run(lambda: time.monotonic() > end)
             loop.broadcast("finish")
-            alive = {d for d in self._devices if self._processes[d].is_alive()}
+            alive = self._alive()
             self._await(loop, self._reports, alive, "report")
             if self._dilated:
                 loop.system("hub", "finish", "hub")
                 self._await(loop, self._reports, {"hub"}, "report")
         finally:
             port.close()
-        return self._outcome(loop, source, settled_ns, pinning)
+        dropped = loop.foreign + port.dropped
+        return self._outcome(loop, source, settled_ns, [*pinning, *self._deaths(alive)], dropped)
 
     def _source(self, loop: SourceLoop) -> SourceReactor:
         scenario = self._scenario
@@ -148,7 +149,7 @@ class RealtimeDriver:
 
     # Processes
 
-    def _start(self, setup: Setup) -> str:
+    def _start(self, setup: Setup) -> list[str]:
         for name in THREADS:
             os.environ.setdefault(name, "1")
         context: ForkServerContext = multiprocessing.get_context("forkserver")
@@ -156,15 +157,29 @@ class RealtimeDriver:
         cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         pinned = len(self._devices) <= len(cpus) - 1
         if self._dilated:
-            self._processes["hub"] = context.Process(target=run_hub, args=(setup,), daemon=True)
+            self._processes["hub"] = context.Process(
+                target=run_hub, args=(setup,), name="coinfer hub", daemon=True
+            )
         for place, name in enumerate(self._devices):
             cpu = cpus[1 + place] if pinned else None
             self._processes[name] = context.Process(
-                target=run_device, args=(setup, name, cpu), daemon=True
+                target=run_device, args=(setup, name, cpu), name=f"coinfer {name}", daemon=True
             )
         for process in self._processes.values():
             process.start()
-        return "one core a device" if pinned else "none: fewer cores than devices + 1"
+        return [] if pinned else ["pinning: none: fewer cores than devices + 1"]
+
+    def _alive(self) -> set[str]:
+        return {name for name in self._devices if self._processes[name].is_alive()}
+
+    def _deaths(self, alive: set[str]) -> list[str]:
+        """Devices that ended without a fault that asks for it."""
+        killed = {fault["target"] for fault in self._faults}
+        return [
+            f"device {name} died by itself (exit code {self._processes[name].exitcode})"
+            for name in self._devices
+            if name not in alive | killed
+        ]
 
     def _end(self) -> None:
         """Leave no process behind."""
@@ -229,7 +244,14 @@ class RealtimeDriver:
 
     # Results
 
-    def _outcome(self, loop: Loop, source: SourceReactor, settled_ns: int, pinning: str) -> Outcome:
+    def _outcome(
+        self,
+        loop: Loop,
+        source: SourceReactor,
+        settled_ns: int,
+        warnings: list[str],
+        dropped: int,
+    ) -> Outcome:
         for fault in self._faults:
             process = self._processes[fault["target"]]
             process.join(1.0)
@@ -241,7 +263,6 @@ class RealtimeDriver:
         events, overruns = (sum(column) for column in zip(*counts, strict=True))
         fraction = overruns / max(events, 1)
         lost = [f["target"] for f in self._faults if not f["landed"]]
-        warnings = [f"pinning: {pinning}"] if pinning.startswith("none") else []
         warnings += [f"the crash of {name} was not seen to land" for name in lost]
         busy = {n: r["busy_ns"] for n, r in self._reports.items() if "busy_ns" in r}
         return Outcome(
@@ -251,7 +272,7 @@ class RealtimeDriver:
             trace_sha256=None,
             faults=tuple(self._faults),
             fidelity=Fidelity("", fraction, None, None, self._density()) if self._dilated else None,
-            stale_messages=sum(r["stale"] for r in self._reports.values()),
+            stale_messages=dropped + sum(r["stale"] for r in self._reports.values()),
             warnings=tuple(warnings),
         )
 

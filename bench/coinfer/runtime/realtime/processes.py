@@ -123,7 +123,7 @@ def run_device(setup: Setup, name: str, cpu: int | None) -> None:
         busy_ns=loop.busy_ns,
         events=loop.events,
         overruns=loop.overruns,
-        stale=reactor.stale_messages + loop.foreign + port.malformed,
+        stale=reactor.stale_messages + loop.foreign + port.dropped,
     )
     stop_beating.set()
     beater.join()
@@ -157,7 +157,7 @@ def run_hub(setup: Setup) -> None:
                     "hub",
                     events=loop.events,
                     overruns=loop.overruns,
-                    stale=loop.foreign + port.malformed,
+                    stale=loop.foreign + port.dropped,
                 )
         elif packet.kind in ("ready", "report"):
             if packet.kind == "report":

@@ -95,9 +95,15 @@ def unpack(parts: list[Any]) -> Packet:
 
 
 class Port(Protocol):
-    """One end of the transport."""
+    """One end of the transport.
 
-    malformed: int
+    Attributes
+    ----------
+    dropped : int
+        Messages that were no packet, or that had nobody to go to.
+    """
+
+    dropped: int
 
     def send(self, to: str, packet: Packet) -> None:
         """Hand a packet over; a peer that is gone is not an error."""
@@ -128,7 +134,7 @@ class _Socket:
         ):
             self._socket.setsockopt(option, value)
         self._socket.copy_threshold = COPY_BELOW_BYTES
-        self.malformed = 0
+        self.dropped = 0
 
     def receive(self, timeout_ns: int) -> list[Packet]:
         """Packets that have come. `zmq_poll` counts whole milliseconds: the rest is slept."""
@@ -141,7 +147,7 @@ class _Socket:
             try:
                 packets.append(self._unpack(parts))
             except (msgspec.MsgspecError, IndexError):
-                self.malformed += 1
+                self.dropped += 1
         return packets
 
     def _unpack(self, parts: list[Any]) -> Packet:
@@ -173,7 +179,6 @@ class RouterPort(_Socket):
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._socket.bind(endpoint)
-        self.unreachable = 0
 
     def send(self, to: str, packet: Packet) -> None:
         """Send to the peer of that name; one that is gone is counted."""
@@ -182,7 +187,7 @@ class RouterPort(_Socket):
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
-            self.unreachable += 1
+            self.dropped += 1
 
     def _unpack(self, parts: list[Any]) -> Packet:
         return unpack(parts[1:])
