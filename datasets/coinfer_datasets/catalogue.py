@@ -6,14 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from coinfer.errors import DatasetError
+from coinfer_datasets.manifest import manifest
 
 _CONTENT_KEYS = frozenset({"base", "content_sha256", "files", "mean", "shape", "split", "std"})
 
@@ -56,14 +55,6 @@ class Info:
         std = np.asarray(self.std, dtype=np.float32).reshape(1, -1, 1, 1)
         out: npt.NDArray[np.float32] = (images.astype(np.float32) - mean) / std
         return out
-
-
-@cache
-def manifest() -> dict[str, dict[str, Any]]:
-    """Return the parsed manifest: name to entry."""
-    text = files("coinfer_datasets").joinpath("manifest.json").read_text(encoding="utf-8")
-    entries: dict[str, dict[str, Any]] = json.loads(text)
-    return entries
 
 
 def entry(name: str) -> dict[str, Any]:

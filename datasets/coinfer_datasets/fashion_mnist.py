@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from coinfer.errors import DatasetError
 from coinfer_datasets import idx
-from coinfer_datasets.catalogue import manifest
+from coinfer_datasets.manifest import manifest
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 DATA_VARIABLE = "COINFER_DATA_DIR"

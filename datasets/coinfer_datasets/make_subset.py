@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from coinfer_datasets import fashion_mnist, stratified
-from coinfer_datasets.catalogue import manifest
 from coinfer_datasets.dataset import Images, Split
 from coinfer_datasets.loading import raw_digits
+from coinfer_datasets.manifest import manifest
 
 SUBSET = "fashion-mnist/test-2000"
 
