@@ -8,7 +8,7 @@ import pytest
 
 from coinfer.store import resolve_run
 
-# What issue 2 promises to programs.
+# What the JSON report promises to programs.
 PROMISED = [
     *(
         "cell",
