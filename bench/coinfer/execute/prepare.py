@@ -17,7 +17,7 @@ import numpy as np
 import coinfer_datasets
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.contract import Deployment
-from coinfer.errors import PlanError
+from coinfer.errors import PlanError, UsageError
 from coinfer.methods import Method, Profile, Workshop, method
 from coinfer.methods.architectures import architectures
 from coinfer.models import TeacherSpec, canonical_sha256
@@ -34,6 +34,8 @@ from coinfer.training import (
     teacher_inputs,
     user_zoo,
 )
+from coinfer_kernels import backend
+from coinfer_kernels.errors import BackendError
 
 PACKAGES: Final = ("coinfer", "coinfer_kernels", "coinfer_datasets")
 
@@ -144,7 +146,16 @@ def check(cell: Cell) -> None:
         If no feasible plan exists.
     DatasetError
         If the images cannot be found.
+    UsageError
+        If the back end of the kernels does not work here.
     """
+    try:
+        backend.load(cell.kernels)
+    except BackendError as error:
+        others = ", ".join(backend.available())
+        raise UsageError(
+            f"kernels = {cell.kernels!r}: {error}; what works here: {others} (-a kernels=NAME)"
+        ) from None
     _dataset(cell.dataset)
     _method(cell).plan(_profile(cell, _stand_in(cell)), cell.cluster)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from coinfer.execute import inputs_hash, run_cells
+from coinfer.errors import UsageError
+from coinfer.execute import check, inputs_hash, run_cells
 from coinfer.methods import parameter_types
 from coinfer.suite import expand, load_suite
+from coinfer_kernels import backend
+from coinfer_kernels.errors import BackendError
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,12 @@ def test_a_virtual_cell_changes_with_the_kernels_of_the_environment(cells, monke
         assert a.serialise_ns > b.serialise_ns
         assert a.decide_ns > b.decide_ns
         assert a.answered_ns - a.intended_ns > b.answered_ns - b.intended_ns
+
+
+def test_kernels_that_do_not_work_here_are_refused_before_anything_runs(cells, monkeypatch):
+    def broken(name):
+        raise BackendError(f"{name} is not built")
+
+    monkeypatch.setattr(backend, "load", broken)
+    with pytest.raises(UsageError, match=r"kernels = 'native': native is not built; what works"):
+        check(cells[0])
