@@ -1,8 +1,9 @@
 """One cell from start to finish, and all cells of a run on this machine."""
 
 from coinfer.execute.calibrate import calibrate
+from coinfer.execute.inputs import inputs_hash
 from coinfer.execute.local import Finished, Progress, run_cells
-from coinfer.execute.prepare import check, inputs_hash, plan_notes, train
+from coinfer.execute.prepare import check, plan_notes, train
 
 __all__ = [
     "Finished",

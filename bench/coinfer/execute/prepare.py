@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from hashlib import sha256
-from importlib import resources
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 import coinfer_datasets
-from coinfer.cluster.cost_table import load_cost_table
 from coinfer.contract import Deployment
 from coinfer.errors import PlanError, UsageError
 from coinfer.methods import Method, Profile, Workshop, method
@@ -36,11 +30,6 @@ from coinfer.training import (
 )
 from coinfer_kernels import backend
 from coinfer_kernels.errors import BackendError
-
-PACKAGES: Final = ("coinfer", "coinfer_kernels", "coinfer_datasets")
-
-AFTERWARDS: Final = ("cli", "report", "stats", "store")
-"""Rooms that only read results: a change there repeats no cell."""
 
 
 class Prepared(NamedTuple):
@@ -156,7 +145,7 @@ def check(cell: Cell) -> None:
         raise UsageError(
             f"kernels = {cell.kernels!r}: {error}; what works here: {others} (-a kernels=NAME)"
         ) from None
-    _dataset(cell.dataset)
+    dataset(cell.dataset)
     _method(cell).plan(_profile(cell, _stand_in(cell)), cell.cluster)
 
 
@@ -201,59 +190,10 @@ def train(cells: Sequence[Cell], on_progress: Callable[[str], None], *, anew: bo
         )
 
 
-def inputs_hash(cell: Cell) -> str:
-    """Digest of all that a cell's result depends on.
-
-    The cell itself (every parameter, cluster, fault, workload), the code, the weights, the test
-    images and the cost table.
-    """
-    prepared = prepare(cell)
-    weights = sorted({s.module.weights_sha256 or "" for s in prepared.deployment.stages})
-    parts = [
-        msgspec.json.encode(cell, order="sorted"),
-        _code_sha256().encode(),
-        *_outside_code(cell, prepared.deployment),
-        *(sha.encode() for sha in weights),
-        _dataset(cell.dataset).sha256.encode(),
-        load_cost_table().sha256().encode(),
-    ]
-    return sha256(b"\0".join(parts)).hexdigest()
-
-
 @cache
-def _dataset(name: str) -> coinfer_datasets.Dataset:
+def dataset(name: str) -> coinfer_datasets.Dataset:
+    """Data set by name, loaded once."""
     return coinfer_datasets.load(name)
-
-
-@cache
-def _code_sha256() -> str:
-    """Digest of every source file that a result can depend on."""
-    digest = sha256()
-    for package in PACKAGES:
-        root = resources.files(package)
-        with resources.as_file(root) as folder:
-            for path in sorted(folder.rglob("*.py")):
-                if path.relative_to(folder).parts[0] in AFTERWARDS:
-                    continue
-                digest.update(path.relative_to(folder).as_posix().encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _outside_code(cell: Cell, deployment: Deployment) -> list[bytes]:
-    """Digest of each source file outside our packages that the method or a module comes from."""
-    modules = {method(cell.method.base).__module__}
-    modules |= {stage.module.builder.partition(":")[0] for stage in deployment.stages}
-    digests = []
-    for name in sorted(modules):
-        package = name.partition(".")[0]
-        spec = importlib.util.find_spec(name)
-        # Of a library, such as torch, the release counts, and that is part of the fingerprint.
-        if package in PACKAGES or package in sys.stdlib_module_names or spec is None:
-            continue
-        if spec.origin is not None and spec.origin.endswith(".py"):
-            digests.append(sha256(Path(spec.origin).read_bytes()).digest())
-    return digests
 
 
 def _method(cell: Cell) -> Method[Any]:

@@ -87,7 +87,8 @@ def test_the_inputs_hash_knows_the_code_of_a_plug_in(cells, tmp_path, monkeypatc
     from plugged_teacher import Mine
 
     before = inputs_hash(cells[0])
-    monkeypatch.setattr("coinfer.execute.prepare.method", lambda name: Mine)
+    for room in ("prepare", "inputs"):
+        monkeypatch.setattr(f"coinfer.execute.{room}.method", lambda name: Mine)
     plugged = inputs_hash(cells[0])
     file.write_text(code + "# another release\n")
     assert len({before, plugged, inputs_hash(cells[0])}) == 3
