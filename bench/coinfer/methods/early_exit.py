@@ -104,9 +104,8 @@ class EarlyExit:
                 rows, self._rows = self._rows, ()
                 return [*actions, GiveUp(rows)]
             self._place += 1
-            actions += self._decide(b, ctx)
-            if self._late and self._rows and b > 1:
-                actions += self._evaluate(b, self._rows)
+            late = self._late and b > 1
+            actions += self._evaluate(b, self._rows) if late else self._decide(b, ctx)
         return actions
 
     def _missing(self, b: int, ctx: FusionContext) -> int:
@@ -135,7 +134,7 @@ class EarlyExit:
         if not both:
             return ()
         change = ctx.kernels.feature_change(
-            self._vector(before, self._rows, both), self._vector(b, self._rows, both)
+            self._vector(before, self._rows, both), self._vector(b, self._rows, both), "l2"
         )
         # A comparison with NaN is false: what cannot be judged does not exit.
         return tuple(r for r, d in zip(self._rows, change, strict=True) if d <= self._tau)
