@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from coinfer.cli.console import RUNS, output_console, progress_console
+from coinfer.cli.options import AxisOption, MethodOption
 
 if TYPE_CHECKING:
     from coinfer.store import RunFolder
@@ -24,13 +25,8 @@ class _Terminated(KeyboardInterrupt):
 
 def run(
     suite: Annotated[str, typer.Argument(help="Name of a shipped suite, or a TOML file.")],
-    method: Annotated[
-        list[str] | None, typer.Option("-m", "--method", help="Methods, instead of the suite's.")
-    ] = None,
-    axis: Annotated[
-        list[str] | None,
-        typer.Option("-a", "--axis", help=r"An axis: NAME=value, NAME=\[a,b] or NAME=0..4."),
-    ] = None,
+    method: MethodOption = None,
+    axis: AxisOption = None,
     seed: Annotated[str | None, typer.Option(help="Run seeds: 3, 0..4 or [1,2].")] = None,
     mode: Annotated[str | None, typer.Option(help="virtual, realtime or native.")] = None,
     dry_run: Annotated[

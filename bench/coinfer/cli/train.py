@@ -7,17 +7,13 @@ from typing import Annotated
 import typer
 
 from coinfer.cli.console import progress_console
+from coinfer.cli.options import AxisOption, MethodOption
 
 
 def train(
     suite: Annotated[str, typer.Argument(help="Name of a shipped suite, or a TOML file.")],
-    method: Annotated[
-        list[str] | None, typer.Option("-m", "--method", help="Methods, instead of the suite's.")
-    ] = None,
-    axis: Annotated[
-        list[str] | None,
-        typer.Option("-a", "--axis", help=r"An axis: NAME=value, NAME=\[a,b] or NAME=0..4."),
-    ] = None,
+    method: MethodOption = None,
+    axis: AxisOption = None,
     anew: Annotated[
         bool,
         typer.Option("--anew", help="Also train what comes with the package, into your own zoo."),

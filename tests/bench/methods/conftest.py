@@ -6,6 +6,7 @@ import pytest
 
 from coinfer.methods import parameter_types
 from coinfer.suite import expand, load_suite
+from coinfer_kernels import backend
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,20 @@ def smoke_cell():
         return cell
 
     return find
+
+
+class Context:
+    """What a fusion rule may ask for, with devices that a test loses by name."""
+
+    def __init__(self):
+        self.now_ns = 0
+        self.kernels = backend.load("reference")
+        self.lost = set()
+
+    def alive(self, device):
+        return device not in self.lost
+
+
+@pytest.fixture
+def ctx():
+    return Context()

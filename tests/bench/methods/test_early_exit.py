@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Permit, Stop, Timer
 from coinfer.methods.early_exit import EarlyExit, ExitLayout
-from coinfer_kernels import backend
 
 LAYOUT = ExitLayout(("a", "b"), (2, 2), (1, 2, 3))
-
-
-class Context:
-    def __init__(self):
-        self.now_ns = 0
-        self.kernels = backend.load("reference")
-        self.lost = set()
-
-    def alive(self, device):
-        return device not in self.lost
-
-
-@pytest.fixture
-def ctx():
-    return Context()
 
 
 def begin(ctx, *, strict=True, tau=0.1, rows=(7,)):

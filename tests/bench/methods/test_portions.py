@@ -7,24 +7,8 @@ import pytest
 
 from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Timer
 from coinfer.methods.portions import PortionFusion, PortionLayout, late_after_ns
-from coinfer_kernels import backend
 
 LAYOUT = PortionLayout(("s0", "s1"), (2, 3), (("a", "b"), ("c",)))
-
-
-class Context:
-    def __init__(self):
-        self.now_ns = 0
-        self.kernels = backend.load("reference")
-        self.lost = set()
-
-    def alive(self, device):
-        return device not in self.lost
-
-
-@pytest.fixture
-def ctx():
-    return Context()
 
 
 @pytest.fixture

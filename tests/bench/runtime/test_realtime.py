@@ -18,7 +18,7 @@ from coinfer.errors import ExecutionError
 from coinfer.metrics.fidelity import judge
 from coinfer.runtime.job import Load
 from coinfer.runtime.realtime import RealtimeDriver
-from coinfer.runtime.realtime.transport import Parcel, System, pack, unpack
+from coinfer.runtime.realtime.transport import DealerPort, Parcel, RouterPort, System, pack, unpack
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.virtual import Scenario, VirtualDriver
 from coinfer.runtime.wire import Control, Data, Envelope, Path
@@ -222,6 +222,21 @@ ENVELOPE = Envelope(
 )
 def test_packets_survive_the_wire(packet):
     assert unpack([bytes(part) for part in pack(packet)]) == packet
+
+
+def test_a_frame_too_large_to_copy_crosses_unharmed(tmp_path):
+    x = np.random.default_rng(0).normal(size=(64, 4096)).astype(np.float32)
+    frame = backend.load("native").encode(x, "raw")
+    body = Data(0, 1, "s", None, (0,), frame, x.nbytes)
+    endpoint = f"ipc://{tmp_path}/router"
+    router, dealer = RouterPort(endpoint), DealerPort(endpoint, "d0")
+    try:
+        dealer.send("hub", Parcel(1, 7, Envelope("d0", "source", 5, Path(1), body)))
+        (parcel,) = router.receive(10_000 * MS)
+    finally:
+        dealer.close()
+        router.close()
+    np.testing.assert_array_equal(backend.load("native").decode(parcel.envelope.body.frame), x)
 
 
 @pytest.mark.parametrize("parts", [[b""], [b"\xc1"], [b"\x80"], pack(Parcel(1, 7, ENVELOPE))[:1]])

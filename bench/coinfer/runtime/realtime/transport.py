@@ -168,7 +168,7 @@ class DealerPort(_Socket):
 
     def send(self, to: str, packet: Packet) -> None:
         """Send to the router, which knows where `to` is."""
-        self._socket.send_multipart(pack(packet), copy=True)
+        self._socket.send_multipart(pack(packet), copy=False)
 
 
 class RouterPort(_Socket):
@@ -183,7 +183,7 @@ class RouterPort(_Socket):
     def send(self, to: str, packet: Packet) -> None:
         """Send to the peer of that name; one that is gone is counted."""
         try:
-            self._socket.send_multipart([to.encode(), *pack(packet)], copy=True)
+            self._socket.send_multipart([to.encode(), *pack(packet)], copy=False)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
