@@ -4,8 +4,7 @@
 #if COINFER_X86_SETS
 #include <immintrin.h>
 
-#pragma GCC push_options
-#pragma GCC target("arch=x86-64-v3,pclmul")
+COINFER_TARGET_PUSH("arch=x86-64-v3,pclmul", "avx2,bmi,bmi2,f16c,fma,lzcnt,movbe,pclmul,popcnt")
 #define COINFER_VECTOR_BYTES 32
 
 namespace coinfer {
@@ -57,5 +56,5 @@ const Kernels avx2 = {"avx2", crc32c, span, quantise, dequantise,
 
 }  // namespace coinfer
 
-#pragma GCC pop_options
+COINFER_TARGET_POP
 #endif

@@ -4,10 +4,13 @@
 #if COINFER_X86_SETS
 #include <immintrin.h>
 
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // both in GCC's own _mm512_undefined_ps
 #pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC push_options
-#pragma GCC target("arch=x86-64-v4,pclmul,vpclmulqdq,prefer-vector-width=512")
+#endif
+COINFER_TARGET_PUSH("arch=x86-64-v4,pclmul,vpclmulqdq,prefer-vector-width=512",
+                    "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,vpclmulqdq,"
+                    "bmi,bmi2,f16c,fma,lzcnt,movbe,pclmul,popcnt")
 #define COINFER_VECTOR_BYTES 64
 
 namespace coinfer {
@@ -58,5 +61,5 @@ const Kernels avx512 = {"avx512", crc32c, span, quantise, dequantise,
 
 }  // namespace coinfer
 
-#pragma GCC pop_options
+COINFER_TARGET_POP
 #endif

@@ -53,12 +53,24 @@ struct Any {
     Ints operator()(Ints a, Ints b) const { return a | b; }
 };
 
+// Lane i of the result is lane from[i] of `v`.
+template <typename Vector>
+inline Vector shuffle(Vector v, Ints from) {
+#ifdef __clang__
+    Vector shuffled;
+    for (std::size_t i = 0; i < lanes; ++i) shuffled[i] = v[from[i]];
+    return shuffled;
+#else
+    return __builtin_shuffle(v, from);
+#endif
+}
+
 // Combines all lanes by halves; the result is in every lane.
 template <typename Combine, typename Vector>
 inline Vector over_lanes(Vector v) {
 #pragma GCC unroll 4
     for (std::size_t step = lanes / 2; step > 0; step /= 2)
-        v = Combine()(v, __builtin_shuffle(v, lane_numbers() ^ static_cast<std::int32_t>(step)));
+        v = Combine()(v, shuffle(v, lane_numbers() ^ static_cast<std::int32_t>(step)));
     return v;
 }
 
