@@ -1,7 +1,7 @@
 // exit_scores, should_exit and feature_change.
 #include "bindings/arrays.hpp"
 #include "bindings/functions.hpp"
-#include "core/codec.hpp"
+#include "core/confidence.hpp"
 
 namespace coinfer::bindings {
 namespace {
@@ -62,8 +62,8 @@ py::object exit_scores(const Kernels& kernels, py::handle logits, py::handle out
                             column(2).data<float>(), column(3).data<float>(),
                             column(4).data<std::int64_t>()};
     const LargeWork work(x.size());
-    kernels.scores(x.data<const float>(), static_cast<std::size_t>(x.shape()[0]),
-                   static_cast<std::size_t>(x.shape()[1]), targets);
+    exit_scores(kernels, x.data<const float>(), static_cast<std::size_t>(x.shape()[0]),
+                static_cast<std::size_t>(x.shape()[1]), 1.0, nullptr, targets);
     return scores;
 }
 
@@ -83,7 +83,7 @@ py::object decide(const Kernels& kernels, py::handle logits, py::handle rule_nam
     bool* const target = Array(decisions).data<bool>();
     const LargeWork work(x.size());
     should_exit(kernels, x.data<const float>(), static_cast<std::size_t>(x.shape()[0]),
-                static_cast<std::size_t>(x.shape()[1]), rule, threshold, target);
+                static_cast<std::size_t>(x.shape()[1]), rule, threshold, 1.0, nullptr, target);
     return decisions;
 }
 
@@ -100,8 +100,8 @@ py::object feature_change(const Kernels& kernels, py::handle previous, py::handl
     float* const target = Array(changes).data<float>();
     const auto rows = static_cast<std::size_t>(p.shape()[0]);
     const LargeWork work(p.size());
-    kernels.change(p.data<const float>(), c.data<const float>(), rows,
-                   rows == 0 ? 0 : p.size() / rows, kind, target);
+    feature_change(kernels, p.data<const float>(), c.data<const float>(), rows,
+                   rows == 0 ? 0 : p.size() / rows, kind, nullptr, target);
     return changes;
 }
 

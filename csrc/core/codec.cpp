@@ -80,22 +80,4 @@ void decode(const Kernels& kernels, const Header& header, const std::uint8_t* fr
     }
 }
 
-void should_exit(const Kernels& kernels, const float* logits, std::size_t rows,
-                 std::size_t classes, Rule rule, double threshold, bool* out) {
-    constexpr std::size_t chunk = 64;  // the scores of a chunk stay on the stack
-    float scores[4][chunk];
-    std::int64_t labels[chunk];
-    const float* score = scores[static_cast<int>(rule)];
-    for (std::size_t row = 0; row < rows; row += chunk) {
-        const std::size_t count = std::min(chunk, rows - row);
-        kernels.scores(logits + row * classes, count, classes,
-                       {scores[0], scores[1], scores[2], scores[3], labels});
-        for (std::size_t i = 0; i < count; ++i) {
-            const double value = score[i];
-            const bool above = rule == Rule::max_prob || rule == Rule::margin;
-            out[row + i] = above ? value >= threshold : value <= threshold;
-        }
-    }
-}
-
 }  // namespace coinfer

@@ -1,4 +1,4 @@
-// Frames from tensors and tensors from frames, and exit decisions, over one set of kernels.
+// Frames from tensors and tensors from frames, over one set of kernels.
 #pragma once
 
 #include <cstddef>
@@ -23,11 +23,5 @@ void verify(const Kernels& kernels, const Header& header, const std::uint8_t* fr
 
 // Writes the elements of a parsed frame to `out`.
 void decode(const Kernels& kernels, const Header& header, const std::uint8_t* frame, float* out);
-
-enum class Rule { max_prob, entropy, margin, energy };
-
-// Which rows exit: confident is `score >= threshold`, for entropy and energy `<=`; never on NaN.
-void should_exit(const Kernels& kernels, const float* logits, std::size_t rows,
-                 std::size_t classes, Rule rule, double threshold, bool* out);
 
 }  // namespace coinfer

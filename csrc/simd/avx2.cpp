@@ -52,7 +52,7 @@ void widen(const std::uint8_t* halves, std::size_t count, float* out) {
 }  // namespace
 
 const Kernels avx2 = {"avx2", crc32c, span, quantise, dequantise,
-                        narrow, widen, scores, change};
+                        narrow, widen, scores, decide, change};
 
 }  // namespace coinfer
 

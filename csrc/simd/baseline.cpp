@@ -37,6 +37,6 @@ constexpr const char* set_name = "portable";
 }  // namespace
 
 const Kernels baseline = {set_name, crc32c, span, quantise, dequantise,
-                        narrow, widen, scores, change};
+                        narrow, widen, scores, decide, change};
 
 }  // namespace coinfer

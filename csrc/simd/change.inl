@@ -17,15 +17,16 @@ inline double change_of(double pp, double cc, double pc, Change kind) {
     return directed ? std::sqrt(std::max(2 - 2 * cosine, 0.0)) : 1;
 }
 
-void change(const float* previous, const float* current, std::size_t rows, std::size_t width,
+void change(const float* previous, const float* current, std::size_t width, Rows rows,
             Change kind, float* out) {
-    for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        const std::size_t row = rows.list == nullptr ? i : rows.list[i];
         const float* p = previous + row * width;
         const float* c = current + row * width;
         double pp = 0, cc = 0, pc = 0;
 #pragma omp simd reduction(+ : pp, cc, pc)
-        for (std::size_t i = 0; i < width; ++i) {
-            const double before = p[i], after = c[i];
+        for (std::size_t k = 0; k < width; ++k) {
+            const double before = p[k], after = c[k];
             pp += before * before;
             cc += after * after;
             pc += before * after;

@@ -3,7 +3,7 @@
 // One lane of the vectors below is one row. With few classes the whole computation runs that way;
 // with many, each row is reduced along its classes first. The end is the same for both.
 
-struct Rows {
+struct Reduced {
     Floats most;
     Floats second;
     Floats total;     // sum of exp(x - most)
@@ -13,7 +13,7 @@ struct Rows {
 };
 
 // Not member initialisers: the constructor would not be compiled for the instruction set.
-inline Rows no_rows() {
+inline Reduced no_rows() {
     return {all(-infinity), all(-infinity), all(0.0f), all(0.0f), all(0), all(0)};
 }
 
@@ -62,40 +62,47 @@ inline Floats logarithm(Floats x) {
     return y * t + __builtin_convertvector(power, Floats) * 0.693147181f;
 }
 
-inline void track(Rows& rows, Floats v, std::int32_t position) {
+inline void track(Reduced& rows, Floats v, std::int32_t position) {
     rows.second = larger(smaller(v, rows.most), rows.second);
     rows.label = v > rows.most ? all(position) : rows.label;  // the first of equals stays
     rows.most = larger(v, rows.most);
     rows.invalid |= ~(v < infinity);  // NaN or +Inf
 }
 
-inline void accumulate(Rows& rows, Floats v) {
-    const Floats shifted = larger(v - rows.most, all(least_exponent));
+inline void accumulate(Reduced& rows, Floats v, float inverse) {
+    const Floats shifted = larger((v - rows.most) * inverse, all(least_exponent));
     const Floats e = exponential(shifted);
     rows.total += e;
     rows.weighted += e * shifted;
 }
 
+inline std::size_t place(Rows rows, std::size_t i) {
+    return rows.list == nullptr ? i : rows.list[i];
+}
+
 // Few classes: up to `lanes` rows at once, no horizontal operations.
-inline Rows across(const float* logits, std::size_t count, std::size_t classes) {
+inline Reduced across(const float* logits, std::size_t classes, Rows rows, std::size_t at,
+                      std::size_t count, float inverse) {
     Floats columns[few_classes];
     for (std::size_t k = 0; k < classes; ++k) {
         Floats column = {};
-        for (std::size_t row = 0; row < count; ++row) column[row] = logits[row * classes + k];
+        for (std::size_t i = 0; i < count; ++i)
+            column[i] = logits[place(rows, at + i) * classes + k];
         columns[k] = column;
     }
-    Rows rows = no_rows();
+    Reduced reduced = no_rows();
     for (std::size_t k = 0; k < classes; ++k)
-        track(rows, columns[k], static_cast<std::int32_t>(k));
-    for (std::size_t k = 0; k < classes; ++k) accumulate(rows, columns[k]);
-    return rows;
+        track(reduced, columns[k], static_cast<std::int32_t>(k));
+    for (std::size_t k = 0; k < classes; ++k) accumulate(reduced, columns[k], inverse);
+    return reduced;
 }
 
 // Many classes: one row, put into one lane of `rows`.
-inline void along(const float* x, std::size_t classes, std::size_t lane, Rows& rows) {
+inline void along(const float* x, std::size_t classes, float inverse, std::size_t lane,
+                  Reduced& rows) {
     const std::size_t whole = classes / lanes * lanes;
     const Floats tail = load(x + whole, classes - whole, -infinity);
-    Rows part = no_rows();  // of the classes that fall into one lane
+    Reduced part = no_rows();  // of the classes that fall into one lane
     for (std::size_t k = 0; k < whole; k += lanes)
         track(part, load(x + k), static_cast<std::int32_t>(k));
     track(part, tail, static_cast<std::int32_t>(whole));
@@ -107,8 +114,8 @@ inline void along(const float* x, std::size_t classes, std::size_t lane, Rows& r
     const Floats second = over_lanes<Largest>(position == label ? part.second : part.most);
 
     part.most = most;
-    for (std::size_t k = 0; k < whole; k += lanes) accumulate(part, load(x + k));
-    accumulate(part, tail);
+    for (std::size_t k = 0; k < whole; k += lanes) accumulate(part, load(x + k), inverse);
+    accumulate(part, tail, inverse);
 
     rows.most[lane] = most[0];
     rows.second[lane] = second[0];
@@ -118,32 +125,66 @@ inline void along(const float* x, std::size_t classes, std::size_t lane, Rows& r
     rows.invalid[lane] = over_lanes<Any>(part.invalid)[0];
 }
 
-inline void finish(const Rows& rows, std::size_t count, Scores out, std::size_t at) {
+struct Finished {
+    Floats max_prob;
+    Floats entropy;
+    Floats margin;
+    Floats energy;
+    Ints label;
+};
+
+inline Finished finish(const Reduced& rows, const Temperature& temperature) {
     // A row of -Inf alone has no softmax either.
     const Ints invalid = rows.invalid | (rows.most == -infinity);
     const Floats nan = all(std::numeric_limits<float>::quiet_NaN());
     const Floats inverse = 1.0f / rows.total;
     const Floats log_total = logarithm(rows.total);
-    const Floats gap = larger(rows.second - rows.most, all(least_exponent));
-    store(out.max_prob + at, invalid ? nan : inverse, count);
-    store(out.entropy + at, invalid ? nan : log_total - rows.weighted * inverse, count);
-    store(out.margin + at, invalid ? nan : one_minus_exponential(gap) * inverse, count);
-    store(out.energy + at, invalid ? nan : -(rows.most + log_total), count);
-    const Ints label = rows.label | invalid;  // all bits set: -1
-    for (std::size_t i = 0; i < count; ++i) out.label[at + i] = label[i];
+    const Floats gap =
+        larger((rows.second - rows.most) * temperature.inverse, all(least_exponent));
+    return {invalid ? nan : inverse,
+            invalid ? nan : log_total - rows.weighted * inverse,
+            invalid ? nan : one_minus_exponential(gap) * inverse,
+            invalid ? nan : -(rows.most + temperature.value * log_total),
+            rows.label | invalid};  // all bits set: -1
 }
 
-void scores(const float* logits, std::size_t rows, std::size_t classes, Scores out) {
-    for (std::size_t at = 0; at < rows; at += lanes) {
-        const std::size_t count = std::min(lanes, rows - at);
-        const float* group = logits + at * classes;
-        if (classes <= few_classes) {
-            finish(across(group, count, classes), count, out, at);
-        } else {
-            Rows reduced = no_rows();
-            for (std::size_t i = 0; i < count; ++i)
-                along(group + i * classes, classes, i, reduced);
-            finish(reduced, count, out, at);
+inline Finished group(const float* logits, std::size_t classes, Rows rows, std::size_t at,
+                      std::size_t count, const Temperature& temperature) {
+    if (classes <= few_classes)
+        return finish(across(logits, classes, rows, at, count, temperature.inverse), temperature);
+    Reduced reduced = no_rows();
+    for (std::size_t i = 0; i < count; ++i)
+        along(logits + place(rows, at + i) * classes, classes, temperature.inverse, i, reduced);
+    return finish(reduced, temperature);
+}
+
+void scores(const float* logits, std::size_t classes, Rows rows, const Temperature& temperature,
+            Scores out) {
+    for (std::size_t at = 0; at < rows.count; at += lanes) {
+        const std::size_t count = std::min(lanes, rows.count - at);
+        const Finished done = group(logits, classes, rows, at, count, temperature);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t row = place(rows, at + i);
+            out.max_prob[row] = done.max_prob[i];
+            out.entropy[row] = done.entropy[i];
+            out.margin[row] = done.margin[i];
+            out.energy[row] = done.energy[i];
+            out.label[row] = done.label[i];
         }
+    }
+}
+
+void decide(const float* logits, std::size_t classes, Rows rows, const Temperature& temperature,
+            Rule rule, float bound, bool* out) {
+    for (std::size_t at = 0; at < rows.count; at += lanes) {
+        const std::size_t count = std::min(lanes, rows.count - at);
+        const Finished done = group(logits, classes, rows, at, count, temperature);
+        const Floats score = rule == Rule::max_prob  ? done.max_prob
+                             : rule == Rule::entropy ? done.entropy
+                             : rule == Rule::margin  ? done.margin
+                                                     : done.energy;
+        const bool from_below = rule == Rule::max_prob || rule == Rule::margin;
+        const Ints confident = from_below ? score >= bound : score <= bound;
+        for (std::size_t i = 0; i < count; ++i) out[place(rows, at + i)] = confident[i] != 0;
     }
 }
