@@ -31,6 +31,7 @@ PYBIND11_MODULE(_native, module) {
     options.disable_function_signatures();
     module.doc() = "Native kernels; use them through coinfer_kernels.";
     module.attr("compiler") = __VERSION__;
+    module.def("empty", [] {}, "Do nothing: what a call costs, for the benchmarks.");
     module.def("isa_available", isa_available, "Instruction sets of this machine, best first.");
     module.def("functions", functions, py::arg("isa"), py::arg("docs"),
                "Functions of one instruction set, by name.");
