@@ -34,6 +34,9 @@ std::vector<const Kernels*> available() {
         sets.push_back(&avx512);
     if (has_v3() && __builtin_cpu_supports("pclmul")) sets.push_back(&avx2);
 #endif
+#if COINFER_NEON_SET
+    sets.push_back(&neon);
+#endif
     sets.push_back(&baseline);
     return sets;
 }

@@ -74,5 +74,6 @@ std::vector<const Kernels*> available();
 extern const Kernels baseline;
 extern const Kernels avx2;
 extern const Kernels avx512;
+extern const Kernels neon;
 
 }  // namespace coinfer

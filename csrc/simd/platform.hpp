@@ -7,6 +7,12 @@
 #define COINFER_X86_SETS 0
 #endif
 
+#ifdef __aarch64__
+#define COINFER_NEON_SET 1
+#else
+#define COINFER_NEON_SET 0
+#endif
+
 #define COINFER_PRAGMA(...) _Pragma(#__VA_ARGS__)
 
 // The functions between the two are compiled for an instruction set. GCC takes it as an
