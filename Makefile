@@ -5,13 +5,21 @@ BIN := $(VENV)/bin
 # One thread a process: more only fight for the cores that the emulated devices need.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types bench-kernels clean
+.PHONY: demo test test-native test-aarch64 lint types bench-kernels clean
 
 demo: $(VENV)/.bench
 	$(BIN)/coinfer run quickstart
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+# The C++ core with a driver of its own, without Python: here with sanitizers, and on an emulated
+# aarch64 (Debian: g++-aarch64-linux-gnu, qemu-user).
+test-native:
+	$(MAKE) -C tests/native check SANITIZE=address,undefined
+
+test-aarch64:
+	$(MAKE) -C tests/native check CROSS=aarch64-linux-gnu RUN=qemu-aarch64
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -77,7 +77,7 @@ void widen(const std::uint8_t* halves, std::size_t count, float* out) {
 }  // namespace
 
 const Kernels neon = {"neon", crc32c, span, quantise, dequantise,
-                        narrow, widen, scores, change};
+                        narrow, widen, scores, decide, change};
 
 }  // namespace coinfer
 #endif

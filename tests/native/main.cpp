@@ -1,0 +1,23 @@
+// Checks every instruction set of this machine without Python: driver <folder of fixture frames>
+#include <cstdio>
+
+#include "checks.hpp"
+#include "parts.hpp"
+
+int main(int count, char** arguments) {
+    if (count != 2) {
+        std::fprintf(stderr, "usage: %s tests/kernels/fixtures\n", arguments[0]);
+        return 2;
+    }
+    for (const coinfer::Kernels* kernels : coinfer::available()) {
+        const unsigned long before = native::checks_done(), wrong = native::checks_failed();
+        native::check_numbers(*kernels);
+        native::check_frames(*kernels);
+        native::check_refusals(*kernels);
+        native::check_confidence(*kernels);
+        native::check_fixtures(*kernels, arguments[1]);
+        std::printf("%-8s %lu checks, %lu failed\n", kernels->name,
+                    native::checks_done() - before, native::checks_failed() - wrong);
+    }
+    return native::checks_failed() == 0 ? 0 : 1;
+}

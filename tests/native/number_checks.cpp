@@ -1,0 +1,87 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "checks.hpp"
+#include "inputs.hpp"
+#include "parts.hpp"
+
+namespace native {
+namespace {
+
+void check_crc(const coinfer::Kernels& kernels) {
+    const auto* digits = reinterpret_cast<const std::uint8_t*>("123456789");
+    expect(kernels.crc32c(digits, 9, 0) == 0xE3069283, "%s crc32c of the digits", kernels.name);
+    Random random(1);
+    for (const std::size_t length : lengths())
+        for (const std::size_t shift : {0, 1, 7, 13}) {
+            Block<std::uint8_t> data(length, shift);
+            for (std::size_t i = 0; i < length; ++i)
+                data[i] = static_cast<std::uint8_t>(random.next());
+            const auto start = static_cast<std::uint32_t>(random.next());
+            const std::size_t part = random.below(length + 1);
+            const std::uint32_t expected = truth::crc32c(data.data(), length, start);
+            const std::uint32_t first = kernels.crc32c(data.data(), part, start);
+            expect(kernels.crc32c(data.data(), length, start) == expected &&
+                       kernels.crc32c(data.data() + part, length - part, first) == expected,
+                   "%s crc32c of %zu bytes, cut at %zu", kernels.name, length, part);
+        }
+}
+
+// Every bit pattern of 16 bits, in pieces that end in every lane.
+template <typename Widen, typename Truth>
+void check_widening(const char* set, const char* what, Widen widen, Truth truth_of) {
+    for (std::size_t first = 0, length = 1; first < 65536; first += length, length %= 61, ++length) {
+        const std::size_t count = std::min<std::size_t>(length, 65536 - first);
+        Block<std::uint8_t> halves(2 * count, length % 3);
+        Block<float> out(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto half = static_cast<std::uint16_t>(first + i);
+            std::memcpy(halves.data() + 2 * i, &half, sizeof half);
+        }
+        widen(halves.data(), count, out.data());
+        for (std::size_t i = 0; i < count; ++i) {
+            const float expected = truth_of(static_cast<std::uint16_t>(first + i));
+            expect(std::isnan(expected) ? std::isnan(out[i])
+                                        : truth::bits_of(out[i]) == truth::bits_of(expected),
+                   "%s %s of %zx: %a, not %a", set, what, first + i, out[i], expected);
+        }
+        expect(out.intact(), "%s %s wrote beside %zu floats", set, what, count);
+    }
+}
+
+// All kinds of numbers, and random bit patterns.
+template <typename Narrow, typename Truth>
+void check_narrowing(const char* set, const char* what, Narrow narrow, Truth truth_of,
+                     std::uint16_t exponent_bits) {
+    Random random(2);
+    for (const std::size_t count : lengths())
+        for (const Family family : families) {
+            truth::Floats x = tensor(family, count, false, 3);
+            if (family == Family::one_sided)
+                for (float& value : x)
+                    value = truth::float_of(static_cast<std::uint32_t>(random.next()));
+            Block<float> input(count, 4 * (count % 5));
+            Block<std::uint8_t> out(2 * count, count % 7);
+            if (count > 0) std::memcpy(input.data(), x.data(), count * sizeof(float));
+            narrow(input.data(), count, out.data());
+            for (std::size_t i = 0; i < count; ++i) {
+                std::uint16_t half;
+                std::memcpy(&half, out.data() + 2 * i, sizeof half);
+                const bool nan = (half & 0x7FFF) > exponent_bits;
+                expect(std::isnan(x[i]) ? nan : half == truth_of(x[i]), "%s %s of %a gives %x",
+                       set, what, x[i], half);
+            }
+            expect(out.intact(), "%s %s wrote beside %zu values", set, what, count);
+        }
+}
+
+}  // namespace
+
+void check_numbers(const coinfer::Kernels& kernels) {
+    check_crc(kernels);
+    check_widening(kernels.name, "widen", kernels.widen, truth::float_of_half);
+    check_narrowing(kernels.name, "narrow", kernels.narrow, truth::half_of, 0x7C00);
+}
+
+}  // namespace native

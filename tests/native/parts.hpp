@@ -1,0 +1,16 @@
+// The parts of the driver; each checks one set of kernels.
+#pragma once
+
+#include <string>
+
+#include "simd/kernels.hpp"
+
+namespace native {
+
+void check_numbers(const coinfer::Kernels& kernels);     // CRC32C, fp16 and bf16, bit by bit
+void check_frames(const coinfer::Kernels& kernels);      // encode and decode of whole frames
+void check_refusals(const coinfer::Kernels& kernels);    // damaged frames, what cannot be encoded
+void check_confidence(const coinfer::Kernels& kernels);  // exit scores and feature change
+void check_fixtures(const coinfer::Kernels& kernels, const std::string& folder);
+
+}  // namespace native
