@@ -4,32 +4,12 @@
 // and every refusal, goes through coinfer_kernels/_arrays.py, which all back ends share.
 #pragma once
 
-#include <pybind11/numpy.h>
-
+#include <algorithm>
 #include <cstddef>
-#include <initializer_list>
+
+#include "bindings/errors.hpp"
 
 namespace coinfer::bindings {
-
-namespace py = pybind11;
-
-// The Python objects that the bindings need again and again; made once and never freed, because
-// they may be used until the interpreter ends.
-struct Python {
-    py::object float32 = py::dtype::of<float>();
-    py::object int64 = py::dtype::of<std::int64_t>();
-    py::object boolean = py::dtype::of<bool>();
-    py::module_ arrays = py::module_::import("coinfer_kernels._arrays");
-    py::module_ frame = py::module_::import("coinfer_kernels._frame");
-    py::module_ scores = py::module_::import("coinfer_kernels._scores");
-    py::object exit_scores = scores.attr("ExitScores");
-    py::object frame_error = py::module_::import("coinfer_kernels.errors").attr("FrameError");
-
-    static const Python& get() {
-        static const Python* python = new Python;
-        return *python;
-    }
-};
 
 // A view of an ndarray; whoever made it keeps the array alive.
 class Array {
@@ -56,42 +36,45 @@ private:
 };
 
 // Whether this is an aligned, C-contiguous array of exactly this dtype object.
-inline bool is_plain(py::handle object, const py::object& dtype, bool writable = false) {
+inline bool is_plain(const Python& python, py::handle object, const py::object& dtype,
+                     bool writable = false) {
     constexpr int c_contiguous = 0x1, aligned = 0x100, writeable = 0x400;
-    const auto& api = py::detail::npy_api::get();
-    if (Py_TYPE(object.ptr()) != api.PyArray_Type_) return false;
+    if (Py_TYPE(object.ptr()) != python.numpy.PyArray_Type_) return false;
     const auto* array = py::detail::array_proxy(object.ptr());
     const int wanted = c_contiguous | aligned | (writable ? writeable : 0);
     return array->descr == dtype.ptr() && (array->flags & wanted) == wanted;
 }
 
-inline py::object empty(const py::object& dtype, unsigned ndim, const py::ssize_t* shape) {
-    const auto& api = py::detail::npy_api::get();
-    PyObject* array = api.PyArray_NewFromDescr_(api.PyArray_Type_, dtype.inc_ref().ptr(),
-                                                static_cast<int>(ndim), shape, nullptr, nullptr, 0,
-                                                nullptr);
-    if (array == nullptr) throw py::error_already_set();
-    return py::reinterpret_steal<py::object>(array);
+inline py::object new_array(const Python& python, const py::object& dtype, unsigned ndim,
+                            const py::ssize_t* shape) {
+    return made(python.numpy.PyArray_NewFromDescr_(python.numpy.PyArray_Type_,
+                                                   dtype.inc_ref().ptr(), static_cast<int>(ndim),
+                                                   shape, nullptr, nullptr, 0, nullptr));
 }
 
 // `x` as a float32 array, by the shared Python rules unless it is one already.
-inline py::object as_tensor(py::handle x, const char* name) {
-    const Python& python = Python::get();
-    if (is_plain(x, python.float32) && Array(x).ndim() <= 4)
+inline py::object as_tensor(const Python& python, py::handle x, const char* name) {
+    if (is_plain(python, x, python.float32) && Array(x).ndim() <= 4)
         return py::reinterpret_borrow<py::object>(x);
     return python.arrays.attr("as_tensor")(x, name);
 }
 
-// `out`, or a new array of this dtype and shape.
-inline py::object as_out(py::handle out, const py::object& dtype, unsigned ndim,
-                         const py::ssize_t* shape) {
-    if (out.is_none()) return empty(dtype, ndim, shape);
-    if (!is_plain(out, dtype, true) || !Array(out).has_shape(ndim, shape)) {
+// An array that a kernel can fill in place.
+inline py::object checked_out(const Python& python, py::handle out, const py::object& dtype,
+                              unsigned ndim, const py::ssize_t* shape, const char* name = "out") {
+    if (!is_plain(python, out, dtype, true) || !Array(out).has_shape(ndim, shape)) {
         py::tuple wanted(ndim);
         for (unsigned i = 0; i < ndim; ++i) wanted[i] = shape[i];
-        Python::get().arrays.attr("checked_out")(out, wanted, dtype);
+        python.arrays.attr("checked_out")(out, wanted, dtype, name);
     }
     return py::reinterpret_borrow<py::object>(out);
+}
+
+// `out`, or a new array of this dtype and shape.
+inline py::object as_out(const Python& python, PyObject* out, const py::object& dtype,
+                         unsigned ndim, const py::ssize_t* shape) {
+    if (is_given(out)) return checked_out(python, out, dtype, ndim, shape);
+    return new_array(python, dtype, ndim, shape);
 }
 
 }  // namespace coinfer::bindings

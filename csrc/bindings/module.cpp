@@ -15,12 +15,7 @@ py::tuple isa_available() {
 
 py::dict functions(const std::string& isa, const py::dict& docs) {
     for (const coinfer::Kernels* kernels : coinfer::available())
-        if (kernels->name == isa) {
-            py::dict made;
-            coinfer::bindings::add_codec(*kernels, docs, made);
-            coinfer::bindings::add_scores(*kernels, docs, made);
-            return made;
-        }
+        if (kernels->name == isa) return coinfer::bindings::make_functions(*kernels, docs);
     throw py::value_error("this machine cannot run the instruction set " + isa);
 }
 
