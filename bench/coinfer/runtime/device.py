@@ -2,61 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from coinfer.contract import INPUT, SOURCE, Need, Now, Slice, Stage, gate_of
+from coinfer.contract import SOURCE, Need, Slice, Stage
 from coinfer.runtime.context import Context, Done
+from coinfer.runtime.inbox import Inbox, Item, Ready
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.runner import Runner, Value, digest_of
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Data, Envelope, Path, Spent
 
 
-@dataclass
-class _Item:
-    """One input of a stage on this device: a frame until it is first used, then a value."""
-
-    rows: tuple[int, ...]
-    path: Path
-    at_ns: int
-    frame: Any = None
-    value: Value | None = None
-
-
-@dataclass
-class _Job:
-    """What the device knows of one job."""
-
-    size: int
-    first_ns: int
-    rows: tuple[int, ...] = ()
-    stopped: set[int] = field(default_factory=set)
-    started: set[str] = field(default_factory=set)
-    permits: dict[str, _Item] = field(default_factory=dict)
-    items: dict[tuple[str, Slice | None], list[_Item]] = field(default_factory=dict)
-    waiting: dict[str, Stage] = field(default_factory=dict)
-
-
-class _Ready(NamedTuple):
-    """A stage whose needs are there."""
-
-    stage: Stage
-    rows: tuple[int, ...]
-    inputs: tuple[tuple[Need, list[_Item]], ...]
-    path: Path
-    at_ns: int
-
-
 class _Ran(NamedTuple):
     """What a stage left: its value, and a frame for each part that has to travel."""
 
     job: int
-    ready: _Ready
+    ready: Ready
     value: Value
     frames: dict[Slice | None, tuple[Any, int]]
 
@@ -83,8 +48,9 @@ class DeviceReactor:
         self._runner = runner
         self._ctx = ctx
         self._mine = {s.id: s for s in topology.deployment.stages if s.id in topology.on[name]}
+        self._replicas = topology.on[name]
         self._order = {stage: place for place, stage in enumerate(self._mine)}
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, Inbox] = {}
         self._over: set[int] = set()
         self._queue: list[tuple[int, int]] = []
         self._busy = False
@@ -99,20 +65,16 @@ class DeviceReactor:
             return
         job = self._open(body.job)
         if isinstance(body, Data):
-            self._take(job, body, envelope.path)
-        elif body.kind == "stop":
-            job.stopped.update(body.rows)
-        elif body.kind == "permit":
-            job.permits[body.name] = _Item(body.rows, envelope.path, self._ctx.now_ns)
+            job.take(body, envelope.path, self._ctx.now_ns)
         else:
-            job.started.add(body.name)
+            job.obey(body, envelope.path, self._ctx.now_ns)
         self._advance(body.job)
 
     def on_timer(self, token: tuple[int, Need]) -> None:
         """Fill a late need with zeros."""
         number, need = token
         job = self._jobs.get(number)
-        if job is None or job.items.get((need.stage, need.select)):
+        if job is None or job.has(need):
             return
         rows = job.rows
         shape = [len(rows), *self._topology.stages[need.stage].output]
@@ -121,7 +83,7 @@ class DeviceReactor:
         now = self._ctx.now_ns
         path = Path(job.first_ns).plus(queue=now - job.first_ns)
         zeros = self._runner.value(np.zeros(shape, np.float32))
-        job.items[need.stage, need.select] = [_Item(rows, path, now, value=zeros)]
+        job.put(need.stage, need.select, Item(rows, path, now, value=zeros))
         self._advance(number)
 
     def on_peer(self, device: str, alive: bool) -> None:
@@ -137,7 +99,7 @@ class DeviceReactor:
             self._charge(row, macs=stage.macs)
         job = self._jobs.get(ran.job)
         if job is not None:
-            job.items[stage.id, None] = [_Item(rows, path, done.ended_ns, value=ran.value)]
+            job.put(stage.id, None, Item(rows, path, done.ended_ns, value=ran.value))
         size = job.size if job is not None else len(rows)
         for to, select in self._targets(stage):
             frame, payload = ran.frames[select]
@@ -152,33 +114,23 @@ class DeviceReactor:
             self._advance(ran.job)
         self._next()
 
-    def _open(self, number: int) -> _Job:
+    def _open(self, number: int) -> Inbox:
         job = self._jobs.get(number)
         if job is None:
             now = self._ctx.now_ns
-            job = self._jobs[number] = _Job(size=0, first_ns=now, waiting=dict(self._mine))
+            job = self._jobs[number] = Inbox(self._mine, self._replicas, now)
             for stage in self._mine.values():
                 for need in stage.needs:
                     if need.fill_after_ns is not None:
                         self._ctx.set_timer(now + need.fill_after_ns, (number, need))
         return job
 
-    def _take(self, job: _Job, body: Data, path: Path) -> None:
-        job.size = body.size
-        job.rows = tuple(dict.fromkeys((*job.rows, *body.rows)))
-        parts = job.items.setdefault((body.stage, body.select), [])
-        # Replicas of a producer send the same; the first one counts. Rows of a coding group
-        # come one by one and add up.
-        if not any(set(body.rows) & set(part.rows) for part in parts):
-            parts.append(_Item(body.rows, path, self._ctx.now_ns, frame=body.frame))
-
     def _advance(self, number: int) -> None:
         """Queue the stages of a job that can start; forget the job when none is left."""
         job = self._jobs[number]
-        if job.size and job.stopped.issuperset(job.rows) and len(job.rows) == job.size:
-            job.waiting.clear()
+        job.drop_stopped()
         for name in list(job.waiting):
-            if self._ready(job, job.waiting[name]) is not None:
+            if job.ready(job.waiting[name]) is not None:
                 entry = (number, self._order[name])
                 if entry not in self._queue:
                     heappush(self._queue, entry)
@@ -196,7 +148,7 @@ class DeviceReactor:
             if job is None or names[place] not in job.waiting:
                 continue
             stage = job.waiting[names[place]]
-            ready = self._ready(job, stage)
+            ready = job.ready(stage)
             if ready is None:
                 continue
             del job.waiting[stage.id]
@@ -206,58 +158,8 @@ class DeviceReactor:
             else:
                 self._advance(number)
 
-    def _ready(self, job: _Job, stage: Stage) -> _Ready | None:
-        """The stage with its inputs, or None while something is missing."""
-        replica = self._topology.on[self._name][stage.id]
-        if not isinstance(replica.start, Now) and stage.id not in job.started:
-            return None
-        rows: list[int] | None = None
-        latest: _Item | None = None
-        inputs = []
-        for need in stage.needs:
-            gate = gate_of(need)
-            if gate is not None:
-                found = [job.permits[gate]] if gate in job.permits else []
-            else:
-                found = self._find(job, need)
-            if not found:
-                return None
-            here = [row for item in found for row in item.rows]
-            rows = here if rows is None else [row for row in rows if row in set(here)]
-            for item in found:
-                if latest is None or item.at_ns >= latest.at_ns:
-                    latest = item
-            if gate is None:
-                inputs.append((need, found))
-        if rows is None or latest is None:
-            return None
-        if not stage.merges_rows:
-            rows = [row for row in rows if row not in job.stopped]
-        elif job.stopped.issuperset(rows):
-            rows = []
-        return _Ready(stage, tuple(rows), tuple(inputs), latest.path, latest.at_ns)
-
-    def _find(self, job: _Job, need: Need) -> list[_Item]:
-        """Items that satisfy a need in full, or none."""
-        local = job.items.get((need.stage, None), [])
-        if need.stage in self._mine and local:
-            return [self._part(item, need.select) for item in local]
-        if need.same_device:
-            return []
-        found = job.items.get((need.stage, need.select), [])
-        if need.stage != INPUT:
-            return found
-        select = need.select
-        wanted = select.stop - select.start if select is not None and select.axis == 0 else job.size
-        return found if sum(len(item.rows) for item in found) >= max(wanted, 1) else []
-
-    def _part(self, item: _Item, select: Slice | None) -> _Item:
-        if select is None or item.value is None:
-            return item
-        return _Item(item.rows, item.path, item.at_ns, value=item.value.take(select))
-
-    def _run(self, number: int, ready: _Ready, meter: Meter) -> _Ran:
-        inputs = [self._assemble(items, ready, meter) for _, items in ready.inputs]
+    def _run(self, number: int, ready: Ready, meter: Meter) -> _Ran:
+        inputs = [self._assemble(items, ready, meter) for items in ready.inputs]
         stage = ready.stage
         value = meter.stage(stage.macs * len(ready.rows), lambda: self._runner.run(stage, inputs))
         frames: dict[Slice | None, tuple[Any, int]] = {}
@@ -267,7 +169,7 @@ class DeviceReactor:
                 frames[select] = (frame, meter.payload_bytes(frame))
         return _Ran(number, ready, value, frames)
 
-    def _assemble(self, items: list[_Item], ready: _Ready, meter: Meter) -> Value:
+    def _assemble(self, items: list[Item], ready: Ready, meter: Meter) -> Value:
         """One input as an array of the rows that are still in."""
         for item in items:
             if item.value is None:

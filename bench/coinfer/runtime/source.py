@@ -17,7 +17,6 @@ from coinfer.contract import (
     Evaluate,
     Fusion,
     GiveUp,
-    Job,
     Now,
     Permit,
     Start,
@@ -28,11 +27,13 @@ from coinfer.errors import ContractError
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.device import elapsed
 from coinfer.runtime.feed import Feed
+from coinfer.runtime.intake import Intake
 from coinfer.runtime.job import Load, OpenJob, Outcome, Step, View
 from coinfer.runtime.ledger import Ledger
+from coinfer.runtime.outbox import Outbox
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.wire import Body, Control, Data, Envelope, Path
+from coinfer.runtime.wire import Control, Data, Envelope, Path
 
 
 class SourceReactor:
@@ -64,16 +65,13 @@ class SourceReactor:
         self._runner = runner
         self._ctx = ctx
         self._on_request = on_request
-        self._batching = topology.deployment.batching
-        self._jobs: dict[int, OpenJob] = {}
-        self._opened = 0
-        self._forming: list[int] = []
-        self._forming_timer: int | None = None
         self._queue: deque[Step] = deque()
         self._busy = False
-        self._lost: set[str] = set()
         self._unsettled = len(load.items)
+        self._intake = Intake(topology, ctx, self._feed)
+        self._jobs = self._intake.jobs
         self.ledger = Ledger(topology)
+        self._outbox = Outbox(self.ledger, ctx)
         self.settled_ns = 0
 
     @property
@@ -95,8 +93,7 @@ class SourceReactor:
             case ("deadline", request):
                 self._expire(request)
             case ("batch",):
-                self._forming_timer = None
-                self._close_batch()
+                self._intake.on_timer()
             case ("hedge", number, stage, device, path):
                 if number in self._jobs:
                     self._start(self._jobs[number], stage, device, self._waited(path))
@@ -137,7 +134,7 @@ class SourceReactor:
 
     def on_peer(self, device: str, alive: bool) -> None:
         """Tell the fusion rule of every open job."""
-        (self._lost.discard if alive else self._lost.add)(device)
+        (self._outbox.lost.discard if alive else self._outbox.lost.add)(device)
         for job in list(self._jobs.values()):
             path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
             self._enqueue(job, path, partial(_tell, job.fusion, device, alive))
@@ -148,12 +145,12 @@ class SourceReactor:
         step, outcome = done.value
         path = elapsed(step.path, step.at_ns, done)
         for to, body in outcome.sends:
-            self._send(step.job, to, body, path)
+            self._outbox.send(step.job, to, body, path)
         for action in outcome.actions:
             self._act(step.job, action, path)
         self._next()
 
-    # Requests become jobs
+    # Requests
 
     def _arrive(self, request: int) -> None:
         now, load = self._ctx.now_ns, self._load
@@ -161,34 +158,7 @@ class SourceReactor:
         self.ledger.open(request, load.items[request], load.labels[request], intended, now)
         self._on_request(request)
         self._ctx.set_timer(intended + load.deadline_ns, ("deadline", request))
-        self._forming.append(request)
-        full = len(self._forming) == self._batching.rows
-        if self._batching.eager:
-            first = len(self._forming) == 1
-            job = self._open((request,), self._batching.rows) if first else self._newest()
-            if full:
-                self._forming = []
-            self._feed(job, (request,))
-        elif full:
-            self._close_batch()
-        elif self._forming_timer is None:
-            self._forming_timer = self._ctx.set_timer(now + self._batching.wait_ns, ("batch",))
-
-    def _close_batch(self) -> None:
-        if self._forming_timer is not None:
-            self._ctx.cancel_timer(self._forming_timer)
-            self._forming_timer = None
-        rows, self._forming = tuple(self._forming), []
-        self._feed(self._open(rows, len(rows)), rows)
-
-    def _open(self, rows: tuple[int, ...], size: int) -> OpenJob:
-        job = Job(self._opened, rows, size)
-        self._jobs[job.id] = OpenJob(job, self._topology.deployment.fusion(job), self._ctx.now_ns)
-        self._opened += 1
-        return self._jobs[job.id]
-
-    def _newest(self) -> OpenJob:
-        return self._jobs[self._opened - 1]
+        self._intake.add(request)
 
     def _feed(self, job: OpenJob, rows: tuple[int, ...]) -> None:
         """Send rows of the input to every device that starts without being told to."""
@@ -224,7 +194,7 @@ class SourceReactor:
             self._busy = True
             step = self._queue.popleft()
             now = self._ctx.now_ns
-            self._ctx.compute(lambda meter: (step, step.think(View(now, meter, self._lost))))
+            self._ctx.compute(lambda meter: (step, step.think(View(now, meter, self._outbox.lost))))
 
     # Actions
 
@@ -244,9 +214,9 @@ class SourceReactor:
                         self._settle(job, row)
             case Permit(gate=gate, rows=rows):
                 for device in self._topology.gates.get(gate, ()):
-                    self._control(job, device, Control("permit", job.job.id, gate, rows), path)
+                    self._outbox.order(job, device, Control("permit", job.job.id, gate, rows), path)
             case Stop(rows=rows):
-                self._stop(job, rows, path)
+                self._outbox.stop(job, rows, path)
             case Start(stage=stage, device=device):
                 self._start(job, stage, device, path)
             case Timer(delay_ns=delay_ns, token=name):
@@ -276,11 +246,11 @@ class SourceReactor:
         replica = self._topology.on.get(device, {}).get(stage)
         if replica is None or isinstance(replica.start, Now):
             raise ContractError(f"Start: no waiting replica of {stage!r} on {device!r}")
-        if device in self._lost:
+        if device in self._outbox.lost:
             return
         begin = (device, Control("start", job.job.id, stage, ()))
         if device in job.fed:
-            self._control(job, *begin, path)
+            self._outbox.order(job, *begin, path)
             return
         job.fed.add(device)
         rows = tuple(job.rows)
@@ -292,20 +262,6 @@ class SourceReactor:
             ),
         )
 
-    def _stop(self, job: OpenJob, rows: tuple[int, ...], path: Path) -> None:
-        for device in sorted(job.fed):
-            self._control(job, device, Control("stop", job.job.id, "", rows), path)
-
-    def _control(self, job: OpenJob, device: str, body: Control, path: Path) -> None:
-        if device not in self._lost:
-            self._send(job, device, body, path)
-
-    def _send(self, job: OpenJob, to: str, body: Body, path: Path) -> None:
-        rows = body.rows or tuple(job.rows)
-        frame = len(body.frame) if isinstance(body, Data) else 0
-        self.ledger.sent(rows, body.payload_bytes, frame)
-        self._ctx.send(Envelope(SOURCE, to, self._ctx.now_ns, path, body))
-
     # Endings
 
     def _expire(self, request: int) -> None:
@@ -315,10 +271,10 @@ class SourceReactor:
         for job in list(self._jobs.values()):
             if request in job.unsettled:
                 path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
-                self._stop(job, (request,), path)
+                self._outbox.stop(job, (request,), path)
                 self._settle(job, request)
                 return
-        self._forming.remove(request)
+        self._intake.withdraw(request)
         self._settled(request)
 
     def _settle(self, job: OpenJob, row: int) -> None:

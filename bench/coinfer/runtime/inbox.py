@@ -1,0 +1,148 @@
+"""What a device holds of one job: inputs that came, orders of the source, stages still to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from coinfer.contract import INPUT, Need, Now, Replica, Slice, Stage, gate_of
+from coinfer.runtime.runner import Value
+from coinfer.runtime.wire import Control, Data, Path
+
+
+@dataclass(slots=True)
+class Item:
+    """One input of a stage on this device: a frame until it is first used, then a value."""
+
+    rows: tuple[int, ...]
+    path: Path
+    at_ns: int
+    frame: Any = None
+    value: Value | None = None
+
+
+class Ready(NamedTuple):
+    """A stage whose needs are there."""
+
+    stage: Stage
+    rows: tuple[int, ...]
+    inputs: tuple[list[Item], ...]
+    path: Path
+    at_ns: int
+
+
+@dataclass(slots=True)
+class Inbox:
+    """One job on one device.
+
+    Attributes
+    ----------
+    stages, replicas : Mapping
+        Of the device, by name of the stage.
+    first_ns : int
+        When the first message of the job came.
+    size : int
+        How many rows the job has when complete; 0 until data has come.
+    rows : tuple of int
+        Rows that are known so far.
+    waiting : dict of str to Stage
+        Stages that have not begun.
+    """
+
+    stages: Mapping[str, Stage]
+    replicas: Mapping[str, Replica]
+    first_ns: int
+    size: int = 0
+    rows: tuple[int, ...] = ()
+    stopped: set[int] = field(default_factory=set)
+    started: set[str] = field(default_factory=set)
+    permits: dict[str, Item] = field(default_factory=dict)
+    items: dict[tuple[str, Slice | None], list[Item]] = field(default_factory=dict)
+    waiting: dict[str, Stage] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.waiting = dict(self.stages)
+
+    def take(self, body: Data, path: Path, now_ns: int) -> None:
+        """Keep data."""
+        self.size = body.size
+        self.rows = tuple(dict.fromkeys((*self.rows, *body.rows)))
+        parts = self.items.setdefault((body.stage, body.select), [])
+        # Replicas of a producer send the same; the first one counts. Rows of a coding group
+        # come one by one and add up.
+        if not any(set(body.rows) & set(part.rows) for part in parts):
+            parts.append(Item(body.rows, path, now_ns, frame=body.frame))
+
+    def obey(self, body: Control, path: Path, now_ns: int) -> None:
+        """Note an order of the source."""
+        if body.kind == "stop":
+            self.stopped.update(body.rows)
+        elif body.kind == "permit":
+            self.permits[body.name] = Item(body.rows, path, now_ns)
+        else:
+            self.started.add(body.name)
+
+    def has(self, need: Need) -> bool:
+        """Whether something has come for a need."""
+        return bool(self.items.get((need.stage, need.select)))
+
+    def put(self, stage: str, select: Slice | None, item: Item) -> None:
+        """Keep what was made here."""
+        self.items[stage, select] = [item]
+
+    def drop_stopped(self) -> None:
+        """Forget the stages that wait if no row of the job is left to run them for."""
+        if self.size and self.stopped.issuperset(self.rows) and len(self.rows) == self.size:
+            self.waiting.clear()
+
+    def ready(self, stage: Stage) -> Ready | None:
+        """The stage with its inputs, or None while something is missing."""
+        if not isinstance(self.replicas[stage.id].start, Now) and stage.id not in self.started:
+            return None
+        rows: list[int] | None = None
+        latest: Item | None = None
+        inputs = []
+        for need in stage.needs:
+            gate = gate_of(need)
+            if gate is not None:
+                found = [self.permits[gate]] if gate in self.permits else []
+            else:
+                found = self._find(need)
+            if not found:
+                return None
+            here = [row for item in found for row in item.rows]
+            rows = here if rows is None else [row for row in rows if row in set(here)]
+            for item in found:
+                if latest is None or item.at_ns >= latest.at_ns:
+                    latest = item
+            if gate is None:
+                inputs.append(found)
+        if rows is None or latest is None:
+            return None
+        if not stage.merges_rows:
+            rows = [row for row in rows if row not in self.stopped]
+        elif self.stopped.issuperset(rows):
+            rows = []
+        return Ready(stage, tuple(rows), tuple(inputs), latest.path, latest.at_ns)
+
+    def _find(self, need: Need) -> list[Item]:
+        """Items that satisfy a need in full, or none."""
+        local = self.items.get((need.stage, None), [])
+        if need.stage in self.stages and local:
+            return [_part(item, need.select) for item in local]
+        if need.same_device:
+            return []
+        found = self.items.get((need.stage, need.select), [])
+        if need.stage != INPUT:
+            return found
+        select = need.select
+        by_rows = select is not None and select.axis == 0
+        wanted = select.stop - select.start if select is not None and by_rows else self.size
+        return found if sum(len(item.rows) for item in found) >= max(wanted, 1) else []
+
+
+def _part(item: Item, select: Slice | None) -> Item:
+    if select is None or item.value is None:
+        return item
+    return Item(item.rows, item.path, item.at_ns, value=item.value.take(select))
