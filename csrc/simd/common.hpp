@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 #include "simd/crc_constants.hpp"
 #include "simd/kernels.hpp"

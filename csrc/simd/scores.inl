@@ -1,190 +1,195 @@
-// Confidence of rows of logits. Included once per instruction set, inside its namespace.
+// Confidence of rows of logits, and decisions by it. Included once per instruction set, inside its
+// namespace.
 //
-// One lane of the vectors below is one row. With few classes the whole computation runs that way;
-// with many, each row is reduced along its classes first. The end is the same for both.
+// With few classes one lane is one row and nothing is combined across lanes; with many, each row
+// is reduced along its classes. Which of the two depends on the number of classes alone, so a row
+// gets the same bits in every batch. The template argument `wanted` leaves out what a rule does
+// not need; what remains is computed as for all scores, so decisions agree with them to the bit.
+//
+// Maxima pass over NaN, but NaN - most, +Inf - Inf and -Inf - -Inf are NaN and reach the total,
+// and from there every score.
 
+#include "simd/elementary.inl"
+#include "simd/transpose.inl"
+
+constexpr unsigned wants_second = 1, wants_weighted = 2, wants_label = 4, wants_all = 7;
+
+constexpr unsigned wanted_by(Rule rule) {
+    return rule == Rule::margin ? wants_second : rule == Rule::entropy ? wants_weighted : 0;
+}
+
+template <typename Vector>
 struct Reduced {
-    Floats most;
-    Floats second;
-    Floats total;     // sum of exp(x - most)
-    Floats weighted;  // sum of exp(x - most) * (x - most)
-    Ints label;
-    Ints invalid;
+    Vector most;
+    Vector second;
+    Vector total;     // sum of the exponentials
+    Vector weighted;  // sum of each times its power of two
+    IntegersOf<Vector> label;
 };
 
 // Not member initialisers: the constructor would not be compiled for the instruction set.
-inline Reduced no_rows() {
-    return {all(-infinity), all(-infinity), all(0.0f), all(0.0f), all(0), all(0)};
+template <typename Vector>
+inline Reduced<Vector> nothing_yet() {
+    return {spread<Vector>(-infinity), spread<Vector>(-infinity), Vector{}, Vector{},
+            IntegersOf<Vector>{}};
 }
 
-constexpr std::size_t few_classes = 32;
-constexpr float least_exponent = -87.0f;  // exp of it is still normal; what is below adds nothing
-
-// exp(x) - 1 over x, for |x| <= ln(2) / 2: the Taylor series, whose rest is below 1e-8.
-inline Floats exp_slope(Floats x) {
-    Floats y = all(1.0f / 5040);
-    y = y * x + 1.0f / 720;
-    y = y * x + 1.0f / 120;
-    y = y * x + 1.0f / 24;
-    y = y * x + 1.0f / 6;
-    y = y * x + 0.5f;
-    return y * x + 1.0f;
+template <unsigned wanted, typename Vector>
+inline void offer(Reduced<Vector>& row, Vector v) {
+    if (wanted & wants_second) row.second = greater_of(lesser_of(v, row.most), row.second);
+    row.most = greater_of(v, row.most);
 }
 
-// exp for x in [-87, 0].
-inline Floats exponential(Floats x) {
-    const Floats shifted = x * 1.44269504f + round_magic;
-    const Floats power = shifted - round_magic;
-    // ln 2 in two parts: the first has few bits, so that its product with an integer is exact.
-    const Floats rest = (x - power * 0.693359375f) - power * -2.12194440e-4f;
-    const Ints exponent = (Ints)shifted - (round_magic_bits - 127);
-    return (exp_slope(rest) * rest + 1.0f) * (Floats)(exponent << 23);
+template <unsigned wanted, typename Vector>
+inline void merge(Reduced<Vector>& row, Vector most, Vector second) {
+    if (wanted & wants_second)
+        row.second = greater_of(lesser_of(row.most, most), greater_of(row.second, second));
+    row.most = greater_of(row.most, most);
 }
 
-// 1 - exp(x) for x in [-87, 0], without the cancellation near zero.
-inline Floats one_minus_exponential(Floats x) {
-    return x > -0.34f ? -x * exp_slope(x) : 1.0f - exponential(x);
+template <unsigned wanted, typename Vector>
+inline void add(Reduced<Vector>& sums, Vector v, Vector most, float binary) {
+    const Vector power = greater_of(spread<Vector>(least_power), (v - most) * binary);
+    const Vector e = power_of_two(power);
+    sums.total += e;
+    if (wanted & wants_weighted) sums.weighted = multiply_add(e, power, sums.weighted);
 }
 
-// Natural logarithm for finite x >= 1, by the series of artanh.
-inline Floats logarithm(Floats x) {
-    // Taking off the bits of sqrt(1/2) puts the mantissa into [sqrt(1/2), sqrt(2)).
-    const Ints offset = (Ints)x - 0x3F3504F3;
-    const Ints power = offset >> 23;
-    const Floats mantissa = (Floats)((offset & 0x007FFFFF) + 0x3F3504F3);
-    const Floats t = (mantissa - 1.0f) / (mantissa + 1.0f);
-    const Floats square = t * t;
-    Floats y = all(2.0f / 9);
-    y = y * square + 2.0f / 7;
-    y = y * square + 2.0f / 5;
-    y = y * square + 2.0f / 3;
-    y = y * square + 2.0f;
-    return y * t + __builtin_convertvector(power, Floats) * 0.693147181f;
+// Only lanes that are `there`.
+template <unsigned wanted, typename Vector>
+inline void add(Reduced<Vector>& sums, Vector v, Vector most, float binary,
+                IntegersOf<Vector> there) {
+    const Vector power = greater_of(spread<Vector>(least_power), (v - most) * binary);
+    const Vector e = (Vector)((IntegersOf<Vector>)power_of_two(power) & there);
+    sums.total += e;
+    if (wanted & wants_weighted) sums.weighted = multiply_add(e, power, sums.weighted);
 }
 
-inline void track(Reduced& rows, Floats v, std::int32_t position) {
-    rows.second = larger(smaller(v, rows.most), rows.second);
-    rows.label = v > rows.most ? all(position) : rows.label;  // the first of equals stays
-    rows.most = larger(v, rows.most);
-    rows.invalid |= ~(v < infinity);  // NaN or +Inf
-}
+#include "simd/scores_few.inl"
+#include "simd/scores_many.inl"
 
-inline void accumulate(Reduced& rows, Floats v, float inverse) {
-    const Floats shifted = larger((v - rows.most) * inverse, all(least_exponent));
-    const Floats e = exponential(shifted);
-    rows.total += e;
-    rows.weighted += e * shifted;
+// The score of a rule. `second`, `weighted` and `label` are looked at only where it wants them.
+template <Rule rule, typename Vector>
+inline Vector score(const Reduced<Vector>& row, const Temperature& temperature) {
+    const Vector inverse = 1.0f / row.total;
+    if (rule == Rule::max_prob) return inverse;
+    if (rule == Rule::margin) {
+        const Vector gap = (row.second - row.most) * temperature.binary;
+        return one_minus_power(greater_of(spread<Vector>(least_power), gap)) * inverse;
+    }
+    const Vector log_total = logarithm(row.total);
+    if (rule == Rule::entropy)
+        return multiply_add(row.weighted * -temperature.natural, inverse, log_total);
+    return -multiply_add(spread<Vector>(temperature.value), log_total, row.most);
 }
 
 inline std::size_t place(Rows rows, std::size_t i) {
     return rows.list == nullptr ? i : rows.list[i];
 }
 
-// Few classes: up to `lanes` rows at once, no horizontal operations.
-inline Reduced across(const float* logits, std::size_t classes, Rows rows, std::size_t at,
-                      std::size_t count, float inverse) {
-    Floats columns[few_classes];
-    for (std::size_t k = 0; k < classes; ++k) {
-        Floats column = {};
-        for (std::size_t i = 0; i < count; ++i)
-            column[i] = logits[place(rows, at + i) * classes + k];
-        columns[k] = column;
+struct ScoresTo {
+    const Temperature& temperature;
+    Rows rows;
+    Scores out;
+
+    template <typename Vector>
+    void put(Vector v, std::size_t at, std::size_t count, float* to) const {
+        if (rows.list == nullptr && count == sizeof v / sizeof(float)) {
+            std::memcpy(to + at, &v, sizeof v);
+        } else {
+            for (std::size_t i = 0; i < count; ++i) to[place(rows, at + i)] = v[i];
+        }
     }
-    Reduced reduced = no_rows();
-    for (std::size_t k = 0; k < classes; ++k)
-        track(reduced, columns[k], static_cast<std::int32_t>(k));
-    for (std::size_t k = 0; k < classes; ++k) accumulate(reduced, columns[k], inverse);
-    return reduced;
-}
 
-// Many classes: one row, put into one lane of `rows`.
-inline void along(const float* x, std::size_t classes, float inverse, std::size_t lane,
-                  Reduced& rows) {
-    const std::size_t whole = classes / lanes * lanes;
-    const Floats tail = load(x + whole, classes - whole, -infinity);
-    Reduced part = no_rows();  // of the classes that fall into one lane
-    for (std::size_t k = 0; k < whole; k += lanes)
-        track(part, load(x + k), static_cast<std::int32_t>(k));
-    track(part, tail, static_cast<std::int32_t>(whole));
-
-    const Floats most = over_lanes<Largest>(part.most);
-    const Ints position = part.label + lane_numbers();
-    const Ints label = over_lanes<Smallest>(part.most == most ? position : all(INT32_MAX));
-    // The lane of the largest offers its second, the others their largest.
-    const Floats second = over_lanes<Largest>(position == label ? part.second : part.most);
-
-    part.most = most;
-    for (std::size_t k = 0; k < whole; k += lanes) accumulate(part, load(x + k), inverse);
-    accumulate(part, tail, inverse);
-
-    rows.most[lane] = most[0];
-    rows.second[lane] = second[0];
-    rows.total[lane] = over_lanes<Sum>(part.total)[0];
-    rows.weighted[lane] = over_lanes<Sum>(part.weighted)[0];
-    rows.label[lane] = label[0];
-    rows.invalid[lane] = over_lanes<Any>(part.invalid)[0];
-}
-
-struct Finished {
-    Floats max_prob;
-    Floats entropy;
-    Floats margin;
-    Floats energy;
-    Ints label;
+    template <typename Vector>
+    void operator()(const Reduced<Vector>& reduced, std::size_t at, std::size_t count) const {
+        put(score<Rule::max_prob>(reduced, temperature), at, count, out.max_prob);
+        put(score<Rule::entropy>(reduced, temperature), at, count, out.entropy);
+        put(score<Rule::margin>(reduced, temperature), at, count, out.margin);
+        put(score<Rule::energy>(reduced, temperature), at, count, out.energy);
+        // All bits set is -1.
+        const auto label = reduced.label | (reduced.total != reduced.total);
+        if (rows.list == nullptr && count == sizeof label / sizeof(std::int32_t)) {
+            typedef std::int64_t Wide __attribute__((vector_size(2 * sizeof label)));
+            const Wide wide = __builtin_convertvector(label, Wide);
+            std::memcpy(out.label + at, &wide, sizeof wide);
+        } else {
+            for (std::size_t i = 0; i < count; ++i) out.label[place(rows, at + i)] = label[i];
+        }
+    }
 };
 
-inline Finished finish(const Reduced& rows, const Temperature& temperature) {
-    // A row of -Inf alone has no softmax either.
-    const Ints invalid = rows.invalid | (rows.most == -infinity);
-    const Floats nan = all(std::numeric_limits<float>::quiet_NaN());
-    const Floats inverse = 1.0f / rows.total;
-    const Floats log_total = logarithm(rows.total);
-    const Floats gap =
-        larger((rows.second - rows.most) * temperature.inverse, all(least_exponent));
-    return {invalid ? nan : inverse,
-            invalid ? nan : log_total - rows.weighted * inverse,
-            invalid ? nan : one_minus_exponential(gap) * inverse,
-            invalid ? nan : -(rows.most + temperature.value * log_total),
-            rows.label | invalid};  // all bits set: -1
-}
+template <Rule rule>
+struct DecisionsTo {
+    const Temperature& temperature;
+    Rows rows;
+    float bound;
+    bool* out;
 
-inline Finished group(const float* logits, std::size_t classes, Rows rows, std::size_t at,
-                      std::size_t count, const Temperature& temperature) {
-    if (classes <= few_classes)
-        return finish(across(logits, classes, rows, at, count, temperature.inverse), temperature);
-    Reduced reduced = no_rows();
-    for (std::size_t i = 0; i < count; ++i)
-        along(logits + place(rows, at + i) * classes, classes, temperature.inverse, i, reduced);
-    return finish(reduced, temperature);
-}
+    template <typename Vector>
+    void operator()(const Reduced<Vector>& reduced, std::size_t at, std::size_t count) const {
+        constexpr bool from_below = rule == Rule::max_prob || rule == Rule::margin;
+        const Vector value = score<rule>(reduced, temperature);
+        const auto confident = from_below ? value >= bound : value <= bound;
+        if (rows.list == nullptr && count == sizeof value / sizeof(float)) {
+            typedef std::int8_t Bytes __attribute__((vector_size(sizeof value / sizeof(float))));
+            const Bytes bytes = __builtin_convertvector(confident, Bytes) & 1;
+            std::memcpy(out + at, &bytes, sizeof bytes);
+        } else {
+            for (std::size_t i = 0; i < count; ++i)
+                out[place(rows, at + i)] = confident[i] != 0;
+        }
+    }
+};
 
-void scores(const float* logits, std::size_t classes, Rows rows, const Temperature& temperature,
-            Scores out) {
+// Reduces rows in groups and hands them on to `to`.
+template <unsigned wanted, typename To>
+inline void reduce(const float* logits, std::size_t classes, Rows rows, const To& to) {
+    const float binary = to.temperature.binary;
     for (std::size_t at = 0; at < rows.count; at += lanes) {
         const std::size_t count = std::min(lanes, rows.count - at);
-        const Finished done = group(logits, classes, rows, at, count, temperature);
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::size_t row = place(rows, at + i);
-            out.max_prob[row] = done.max_prob[i];
-            out.entropy[row] = done.entropy[i];
-            out.margin[row] = done.margin[i];
-            out.energy[row] = done.energy[i];
-            out.label[row] = done.label[i];
+        if (classes > few_classes) {
+            Reduced<Floats> reduced = nothing_yet<Floats>();
+            for (std::size_t i = 0; i < count; ++i)
+                along<wanted>(logits + place(rows, at + i) * classes, classes, binary, i, reduced);
+            to(reduced, at, count);
+        } else if (rows.list == nullptr && count == lanes) {
+            to(across<wanted>(Adjacent{logits + at * classes, classes}, classes, binary), at, lanes);
+        } else if (count <= few_rows) {
+            for (std::size_t i = 0; i < count; ++i)
+                to(alone<wanted>(logits + place(rows, at + i) * classes, classes, binary), at + i,
+                   1);
+        } else {
+            const float* starts[lanes];  // lanes without a row repeat the last one
+            for (std::size_t i = 0; i < lanes; ++i)
+                starts[i] = logits + place(rows, at + std::min(i, count - 1)) * classes;
+            to(across<wanted>(Listed{starts}, classes, binary), at, count);
         }
     }
 }
 
+void scores(const float* logits, std::size_t classes, Rows rows, const Temperature& temperature,
+            Scores out) {
+    reduce<wants_all>(logits, classes, rows, ScoresTo{temperature, rows, out});
+}
+
+template <Rule rule>
+inline void decide_by(const float* logits, std::size_t classes, Rows rows,
+                      const Temperature& temperature, float bound, bool* out) {
+    reduce<wanted_by(rule)>(logits, classes, rows,
+                            DecisionsTo<rule>{temperature, rows, bound, out});
+}
+
 void decide(const float* logits, std::size_t classes, Rows rows, const Temperature& temperature,
             Rule rule, float bound, bool* out) {
-    for (std::size_t at = 0; at < rows.count; at += lanes) {
-        const std::size_t count = std::min(lanes, rows.count - at);
-        const Finished done = group(logits, classes, rows, at, count, temperature);
-        const Floats score = rule == Rule::max_prob  ? done.max_prob
-                             : rule == Rule::entropy ? done.entropy
-                             : rule == Rule::margin  ? done.margin
-                                                     : done.energy;
-        const bool from_below = rule == Rule::max_prob || rule == Rule::margin;
-        const Ints confident = from_below ? score >= bound : score <= bound;
-        for (std::size_t i = 0; i < count; ++i) out[place(rows, at + i)] = confident[i] != 0;
+    switch (rule) {
+        case Rule::max_prob:
+            return decide_by<Rule::max_prob>(logits, classes, rows, temperature, bound, out);
+        case Rule::entropy:
+            return decide_by<Rule::entropy>(logits, classes, rows, temperature, bound, out);
+        case Rule::margin:
+            return decide_by<Rule::margin>(logits, classes, rows, temperature, bound, out);
+        case Rule::energy:
+            return decide_by<Rule::energy>(logits, classes, rows, temperature, bound, out);
     }
 }
