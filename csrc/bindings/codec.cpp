@@ -42,11 +42,11 @@ py::object encode(const Context& context, Arguments arguments) {
     const Array x(tensor);
     const Header header = header_for(python, tensor, encoding);
     const std::size_t count = x.size();
-    const std::size_t size = header_bytes + count * element_bytes(encoding);
-    Room room(python, arguments[2], size);
+    Room room(python, arguments[2], largest_frame(header));
+    std::size_t size;
     {
         const LargeWork work(count);
-        coinfer::encode(kernels, x.data<const float>(), header, crc, room.data());
+        size = coinfer::encode(kernels, x.data<const float>(), header, crc, room.data());
     }
     return room.frame(size);
 }

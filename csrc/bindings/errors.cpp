@@ -12,7 +12,7 @@ void set_python_error(const Python& python) noexcept {
             const py::object error = python.frame_error(fault.field, fault.what());
             PyErr_SetObject(python.frame_error.ptr(), error.ptr());
         } catch (const Unquantisable& span) {
-            refuse_by(python.frame, "affine_int8", span.low, span.high);
+            PyErr_SetString(PyExc_ValueError, span.message().c_str());
         }
     } catch (py::error_already_set& error) {
         error.restore();

@@ -59,7 +59,10 @@ struct Python {
     py::object frame_info = frame.attr("FrameInfo");
     py::object frame_error = py::module_::import("coinfer_kernels.errors").attr("FrameError");
     py::object float32_name = py::str("float32");
-    Names encodings{"raw", "fp16", "int8"};
+    // In the order of their codes, from 1.
+    Names encodings{"raw",          "fp16",         "int8",        "bf16",        "int8-channel",
+                    "int4",         "int4-channel", "int4-group32", "sparse-fp32", "sparse-fp16",
+                    "sparse-int8"};
     Names rules{"max-prob", "entropy", "margin", "energy"};
     Names changes{"l2", "relative-l2", "cosine"};
     const py::detail::npy_api& numpy = py::detail::npy_api::get();

@@ -8,13 +8,28 @@
 #include <stdexcept>
 #include <string>
 
+#include "simd/kernels.hpp"
+
 namespace coinfer {
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "frames are little-endian and are written as they lie in memory"
 #endif
 
-enum class Encoding : std::uint8_t { raw = 1, fp16 = 2, int8 = 3 };
+enum class Encoding : std::uint8_t {
+    raw = 1,
+    fp16 = 2,
+    int8 = 3,
+    bf16 = 4,
+    int8_channel = 5,
+    int4 = 6,
+    int4_channel = 7,
+    int4_group32 = 8,
+    sparse_fp32 = 9,
+    sparse_fp16 = 10,
+    sparse_int8 = 11,
+};
+constexpr std::uint8_t last_encoding = 11;
 
 struct Header {
     char magic[4];
@@ -40,9 +55,8 @@ constexpr unsigned max_dims = 4;
 constexpr std::uint64_t max_elements = std::uint64_t{1} << 28;
 constexpr std::uint16_t flag_crc = 1;
 
-// The smallest step still has a finite reciprocal; 255 of the largest are the largest float.
-constexpr float min_scale = std::numeric_limits<float>::min();
-constexpr float max_scale = std::numeric_limits<float>::max() / 255.0f;
+// A float32 scale and a zero point of one byte, for each channel or group.
+constexpr std::size_t quantiser_bytes = 5;
 
 // A malformed frame, and the header field at fault.
 struct Fault : std::runtime_error {
@@ -50,8 +64,48 @@ struct Fault : std::runtime_error {
     const char* field;
 };
 
-constexpr std::size_t element_bytes(Encoding encoding) {
-    return encoding == Encoding::raw ? 4 : encoding == Encoding::fp16 ? 2 : 1;
+constexpr bool is_sparse(Encoding encoding) {
+    return encoding == Encoding::sparse_fp32 || encoding == Encoding::sparse_fp16 ||
+           encoding == Encoding::sparse_int8;
+}
+
+constexpr bool is_per_channel(Encoding encoding) {
+    return encoding == Encoding::int8_channel || encoding == Encoding::int4_channel;
+}
+
+// The integers that an affine encoding writes.
+constexpr Levels levels_of(Encoding encoding) {
+    return encoding == Encoding::int4 || encoding == Encoding::int4_channel ||
+                   encoding == Encoding::int4_group32
+               ? int4_levels
+               : int8_levels;
+}
+
+// As many of the largest step as there are levels give the largest float.
+constexpr float max_scale(Levels levels) {
+    return std::numeric_limits<float>::max() / static_cast<float>(levels.most - levels.least);
+}
+
+// Bytes of `count` values, those that are kept of a sparse tensor.
+constexpr std::size_t value_bytes(Encoding encoding, std::size_t count) {
+    switch (encoding) {
+        case Encoding::raw:
+        case Encoding::sparse_fp32:
+            return 4 * count;
+        case Encoding::fp16:
+        case Encoding::bf16:
+        case Encoding::sparse_fp16:
+            return 2 * count;
+        case Encoding::int8:
+        case Encoding::int8_channel:
+        case Encoding::sparse_int8:
+            return count;
+        case Encoding::int4:
+        case Encoding::int4_channel:
+        case Encoding::int4_group32:
+            return count / 2 + count % 2;
+    }
+    return 0;
 }
 
 // Whether a tensor fits into a frame; a zero counts as one in the product of the dimensions.
@@ -73,5 +127,17 @@ Header parse(const std::uint8_t* frame, std::size_t length);
 
 // Elements of a checked header.
 std::size_t elements(const Header& header);
+
+// What encoding and shape ask of these fields.
+std::uint16_t parameter_of(const Header& header);
+std::uint32_t table_bytes_of(const Header& header);
+
+// A tensor as (outer, channels, inner); one dimension or none is one channel.
+struct Channels {
+    std::size_t outer;
+    std::size_t count;
+    std::size_t inner;
+};
+Channels channels_of(const Header& header);
 
 }  // namespace coinfer

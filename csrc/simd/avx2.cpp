@@ -11,7 +11,11 @@ namespace coinfer {
 namespace {
 
 #include "simd/vector.inl"
-#include "simd/int8.inl"
+#include "simd/quantise.inl"
+#include "simd/nibbles.inl"
+#include "simd/columns.inl"
+#include "simd/bfloat.inl"
+#include "simd/sparse.inl"
 #include "simd/scores.inl"
 #include "simd/change.inl"
 
@@ -51,8 +55,10 @@ void widen(const std::uint8_t* halves, std::size_t count, float* out) {
 
 }  // namespace
 
-const Kernels avx2 = {"avx2", crc32c, span, quantise, dequantise,
-                        narrow, widen, scores, decide, change};
+const Kernels avx2 = {
+    "avx2",
+#include "simd/table.inl"
+};
 
 }  // namespace coinfer
 

@@ -17,7 +17,11 @@ namespace coinfer {
 namespace {
 
 #include "simd/vector.inl"
-#include "simd/int8.inl"
+#include "simd/quantise.inl"
+#include "simd/nibbles.inl"
+#include "simd/columns.inl"
+#include "simd/bfloat.inl"
+#include "simd/sparse.inl"
 #include "simd/scores.inl"
 #include "simd/change.inl"
 
@@ -56,8 +60,10 @@ void widen(const std::uint8_t* halves, std::size_t count, float* out) {
 
 }  // namespace
 
-const Kernels avx512 = {"avx512", crc32c, span, quantise, dequantise,
-                        narrow, widen, scores, decide, change};
+const Kernels avx512 = {
+    "avx512",
+#include "simd/table.inl"
+};
 
 }  // namespace coinfer
 

@@ -7,7 +7,11 @@ namespace coinfer {
 namespace {
 
 #include "simd/vector.inl"
-#include "simd/int8.inl"
+#include "simd/quantise.inl"
+#include "simd/nibbles.inl"
+#include "simd/columns.inl"
+#include "simd/bfloat.inl"
+#include "simd/sparse.inl"
 #include "simd/scores.inl"
 #include "simd/change.inl"
 #include "simd/half.inl"
@@ -21,7 +25,9 @@ constexpr const char* set_name = "portable";
 
 }  // namespace
 
-const Kernels baseline = {set_name, crc32c, span, quantise, dequantise,
-                        narrow, widen, scores, decide, change};
+const Kernels baseline = {
+    set_name,
+#include "simd/table.inl"
+};
 
 }  // namespace coinfer

@@ -14,7 +14,11 @@ namespace coinfer {
 namespace {
 
 #include "simd/vector.inl"
-#include "simd/int8.inl"
+#include "simd/quantise.inl"
+#include "simd/nibbles.inl"
+#include "simd/columns.inl"
+#include "simd/bfloat.inl"
+#include "simd/sparse.inl"
 #include "simd/scores.inl"
 #include "simd/change.inl"
 
@@ -76,8 +80,10 @@ void widen(const std::uint8_t* halves, std::size_t count, float* out) {
 
 }  // namespace
 
-const Kernels neon = {"neon", crc32c, span, quantise, dequantise,
-                        narrow, widen, scores, decide, change};
+const Kernels neon = {
+    "neon",
+#include "simd/table.inl"
+};
 
 }  // namespace coinfer
 #endif

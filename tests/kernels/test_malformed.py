@@ -81,7 +81,7 @@ def test_each_field_is_named(backend):
     good = frame_of("int8", crc=False)
     assert field_at_fault(backend, patched(good, 0, "4s", b"CIKG")) == "magic"
     assert field_at_fault(backend, patched(good, 4, "B", 2)) == "version"
-    assert field_at_fault(backend, patched(good, 5, "B", 4)) == "encoding"
+    assert field_at_fault(backend, patched(good, 5, "B", 12)) == "encoding"
     assert field_at_fault(backend, patched(good, 5, "B", 0)) == "encoding"
     assert field_at_fault(backend, patched(good, 6, "B", 2)) == "dtype"
     assert field_at_fault(backend, patched(good, 7, "B", 5)) == "ndim"

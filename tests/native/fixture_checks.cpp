@@ -40,7 +40,7 @@ void check_fixtures(const coinfer::Kernels& kernels, const std::string& folder) 
             right = right && same(out[i], expected[i], encoding);
         expect(right, "%s decodes %s to something else", kernels.name, name.c_str());
         if (encoding.quantised()) continue;
-        Block<std::uint8_t> again(largest(header), 3);
+        Block<std::uint8_t> again(coinfer::largest_frame(header), 3);
         const std::size_t size =
             encode_frame(kernels, out.data(), header, header.flags != 0, again.data());
         expect(size == bytes.size() && std::equal(bytes.begin(), bytes.end(), again.data()),

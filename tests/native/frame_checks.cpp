@@ -37,7 +37,7 @@ void check_case(const Case& is, bool crc) {
     const truth::Frame expected = truth::encode(is.x, is.shape, is.encoding, crc);
     const coinfer::Header header = header_of(is.encoding, is.shape);
     Block<float> input(count, 4 * (is.shift % 5));
-    Block<std::uint8_t> frame(largest(header), is.shift);
+    Block<std::uint8_t> frame(coinfer::largest_frame(header), is.shift);
     if (count > 0) std::memcpy(input.data(), is.x.data(), count * sizeof(float));
     const std::size_t size = encode_frame(is.kernels, input.data(), header, crc, frame.data());
     expect(frame.intact(), "%s encode %s, %zu elements (%s), wrote beside the frame",

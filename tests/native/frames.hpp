@@ -16,15 +16,9 @@ inline coinfer::Header header_of(const truth::Encoding& encoding, const truth::S
     return header;
 }
 
-inline std::size_t largest(const coinfer::Header& header) {
-    return coinfer::header_bytes + coinfer::elements(header) *
-           coinfer::element_bytes(static_cast<coinfer::Encoding>(header.encoding));
-}
-
 inline std::size_t encode_frame(const coinfer::Kernels& kernels, const float* x,
                           const coinfer::Header& header, bool crc, std::uint8_t* frame) {
-    coinfer::encode(kernels, x, header, crc, frame);
-    return largest(header);
+    return coinfer::encode(kernels, x, header, crc, frame);
 }
 
 // Throws Fault.

@@ -82,6 +82,8 @@ void check_numbers(const coinfer::Kernels& kernels) {
     check_crc(kernels);
     check_widening(kernels.name, "widen", kernels.widen, truth::float_of_half);
     check_narrowing(kernels.name, "narrow", kernels.narrow, truth::half_of, 0x7C00);
+    check_widening(kernels.name, "widen_bf16", kernels.widen_bf16, truth::float_of_bf16);
+    check_narrowing(kernels.name, "narrow_bf16", kernels.narrow_bf16, truth::bf16_of, 0x7F80);
 }
 
 }  // namespace native

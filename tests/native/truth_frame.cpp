@@ -112,6 +112,14 @@ const std::vector<Encoding>& encodings() {
         {"raw", 1, Values::raw, Scope::tensor},
         {"fp16", 2, Values::fp16, Scope::tensor},
         {"int8", 3, Values::int8, Scope::tensor},
+        {"bf16", 4, Values::bf16, Scope::tensor},
+        {"int8-channel", 5, Values::int8, Scope::channel},
+        {"int4", 6, Values::int4, Scope::tensor},
+        {"int4-channel", 7, Values::int4, Scope::channel},
+        {"int4-group32", 8, Values::int4, Scope::group32},
+        {"sparse-fp32", 9, Values::raw, Scope::sparse},
+        {"sparse-fp16", 10, Values::fp16, Scope::sparse},
+        {"sparse-int8", 11, Values::int8, Scope::sparse},
     };
     return all;
 }

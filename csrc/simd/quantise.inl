@@ -1,4 +1,4 @@
-// The int8 quantiser. Included once per instruction set, inside its namespace.
+// The affine quantiser. Included once per instruction set, inside its namespace.
 
 Span span(const float* x, std::size_t count) {
     // Four independent chains: one would wait for the latency of each minimum.
@@ -35,10 +35,10 @@ Span span(const float* x, std::size_t count) {
 }
 
 void quantise(const float* x, std::size_t count, float inverse, std::int32_t zero_point,
-              std::int8_t* out) {
+              Levels levels, std::int8_t* codes) {
     // The bounds are integers, so clamping first gives what rounding first would.
-    const auto least = static_cast<float>(-128 - zero_point);
-    const auto most = static_cast<float>(127 - zero_point);
+    const auto least = static_cast<float>(levels.least - zero_point);
+    const auto most = static_cast<float>(levels.most - zero_point);
     const std::int32_t offset = zero_point - round_magic_bits;
 #pragma omp simd
     for (std::size_t i = 0; i < count; ++i) {
@@ -47,13 +47,13 @@ void quantise(const float* x, std::size_t count, float inverse, std::int32_t zer
         const float rounded = bounded + round_magic;
         std::int32_t bits;
         std::memcpy(&bits, &rounded, sizeof bits);
-        out[i] = static_cast<std::int8_t>(bits + offset);
+        codes[i] = static_cast<std::int8_t>(bits + offset);
     }
 }
 
-void dequantise(const std::int8_t* q, std::size_t count, float scale, std::int32_t zero_point,
+void dequantise(const std::int8_t* codes, std::size_t count, float scale, std::int32_t zero_point,
                 float* out) {
 #pragma omp simd
     for (std::size_t i = 0; i < count; ++i)
-        out[i] = static_cast<float>(static_cast<std::int32_t>(q[i]) - zero_point) * scale;
+        out[i] = static_cast<float>(static_cast<std::int32_t>(codes[i]) - zero_point) * scale;
 }
