@@ -7,19 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from . import _frame
+from . import _encodings, _frame, _layout
 from .backend import NAMES, load, selected
 from .backend.select import reason_against
 
 _backend, _reason = selected()
 
+# Until the native back end has all functions.
+_others = load("reference")
+
 encode = _backend.encode
+encode_batch = getattr(_backend, "encode_batch", _others.encode_batch)
 decode = _backend.decode
+gather = getattr(_backend, "gather", _others.gather)
 peek = _frame.peek
-encoded_size = _frame.encoded_size
+encoded_size = _layout.encoded_size
+crc32c = getattr(_backend, "crc32c", _others.crc32c)
 exit_scores = _backend.exit_scores
 should_exit = _backend.should_exit
 feature_change = _backend.feature_change
+count_agreement = getattr(_backend, "count_agreement", _others.count_agreement)
 
 
 def info() -> dict[str, Any]:
@@ -52,7 +59,7 @@ def info() -> dict[str, Any]:
         **_backend.instruction_set()._asdict(),
         "backends": backends,
         "forced": {name: value for name, value in forced.items() if value},
-        "encodings": list(_frame.ENCODINGS),
+        "encodings": list(_encodings.ENCODINGS),
         "wire_version": _frame.VERSION,
         "versions": versions,
     }

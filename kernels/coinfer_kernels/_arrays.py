@@ -5,18 +5,24 @@ The native back end recognises this form by itself and comes here only for the r
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ._frame import MAX_DIMS
+from ._layout import MAX_DIMS
 from ._scores import ExitScores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Buffer
 
+    Bools = npt.NDArray[np.bool_]
     Float32 = npt.NDArray[np.float32]
+    Int64 = npt.NDArray[np.int64]
 
 
 def as_tensor(x: npt.ArrayLike, name: str = "x") -> Float32:
@@ -51,8 +57,64 @@ def as_row_pair(previous: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Float3
         raise ValueError(f"previous {shape} and current {pair[1].shape} must have the same shape")
     if len(shape) < 2:
         raise ValueError(f"features must have the shape (rows, ...), not {shape}")
-    width = int(np.prod(shape[1:]))
+    width = math.prod(shape[1:])
     return pair[0].reshape(shape[0], width), pair[1].reshape(shape[0], width)
+
+
+def as_mask(mask: npt.ArrayLike | None, rows: int) -> Bools | None:
+    """Return the mask of the rows that are still there; None means all of them."""
+    if mask is None:
+        return None
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        raise TypeError(f"mask must be an array of bool, not {array.dtype}")
+    if array.shape != (rows,):
+        raise ValueError(f"mask must have the shape {(rows,)}, not {array.shape}")
+    _check_layout(array, "mask")
+    return array
+
+
+def as_labels(labels: npt.ArrayLike, name: str) -> Int64:
+    """Return the labels of rows: int64, one-dimensional."""
+    array = np.asarray(labels)
+    if array.dtype != np.int64:
+        raise TypeError(f"{name} must be an array of int64, not {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"{name} must have the shape (rows,), not {array.shape}")
+    _check_layout(array, name)
+    return array
+
+
+def as_label_pair(previous: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Int64, Int64]:
+    """Return the labels that two exits gave the same rows."""
+    pair = as_labels(previous, "previous"), as_labels(current, "current")
+    if pair[0].shape != pair[1].shape:
+        raise ValueError(
+            f"previous {pair[0].shape} and current {pair[1].shape} must have the same shape"
+        )
+    return pair
+
+
+def as_widths(widths: Sequence[int], frames: int) -> list[int]:
+    """Return the widths of the portions that `gather` joins, one a frame."""
+    checked = [operator.index(width) for width in widths]
+    if len(checked) != frames:
+        raise ValueError(f"{frames} frames need as many widths, not {len(checked)}")
+    if any(width < 0 for width in checked):
+        raise ValueError("widths must not be negative")
+    return checked
+
+
+def checked_portion(shape: Sequence[int], position: int, rows: int | None, width: int) -> int:
+    """Return the rows of a frame that `gather` may put at `position`, or refuse its shape."""
+    fits = len(shape) > 0 and math.prod(shape[1:]) == width and rows in (None, shape[0])
+    if not fits:
+        wanted = "any number of" if rows is None else rows
+        raise ValueError(
+            f"frames[{position}] must hold {wanted} rows of {width} elements, not the shape "
+            f"{tuple(shape)}"
+        )
+    return shape[0]
 
 
 def checked_out(
@@ -82,5 +144,10 @@ def checked_buffer(out: Buffer, size: int) -> memoryview:
     if view.readonly or view.ndim != 1 or view.itemsize != 1 or not view.contiguous:
         raise ValueError("out must be a writable, contiguous, one-dimensional buffer of bytes")
     if len(view) < size:
-        raise ValueError(f"out has {len(view)} bytes, the frame needs {size}")
+        raise ValueError(f"out has {len(view)} bytes, but {size} are needed")
     return view[:size].cast("B")
+
+
+def _check_layout(array: npt.NDArray[np.generic], name: str) -> None:
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        raise ValueError(f"{name} must be C-contiguous and aligned")

@@ -1,6 +1,6 @@
-"""The wire format of version 1: the 64-byte header, its rules, and the int8 quantiser's constants.
+"""The 64-byte header of wire version 1 and its rules.
 
-The C++ side keeps the same rules in ``csrc/core/frame.hpp``; the conformance suite holds both
+The C++ side keeps the same rules in ``csrc/core/frame.cpp``; the conformance suite holds both
 to the same frames and to the same errors. The byte table is in ``docs/kernels.md``.
 """
 
@@ -10,8 +10,16 @@ import math
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-
+from ._affine import refuse_range
+from ._encodings import BY_CODE, MIN_SCALE, Encoding, encoding_named
+from ._layout import (
+    HEADER_BYTES,
+    MAX_DIMS,
+    checked_elements,
+    encoded_size,
+    parameter_of,
+    table_bytes_of,
+)
 from .errors import FrameError
 
 if TYPE_CHECKING:
@@ -19,12 +27,21 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+# The native back end finds here, too, what raises its errors.
+__all__ = [
+    "FrameInfo",
+    "as_bytes",
+    "checked_elements",
+    "encoded_size",
+    "encoding_named",
+    "pack_header",
+    "peek",
+    "refuse_range",
+    "unpack_header",
+]
+
 MAGIC: Final = b"CIKF"
 VERSION: Final = 1
-HEADER_BYTES: Final = 64
-MAX_DIMS: Final = 4
-MAX_ELEMENTS: Final = 1 << 28
-"""Most elements a frame may announce: 1 GiB of float32, so that no header alone can exhaust us."""
 
 FLAG_CRC: Final = 1
 CRC_OFFSET: Final = 60
@@ -38,26 +55,6 @@ _HEADER: Final = struct.Struct("<4sBBBBHHI4IQfi12sI")
 assert _HEADER.size == HEADER_BYTES
 
 
-class Encoding(NamedTuple):
-    """One way to write the elements of a tensor."""
-
-    name: str
-    code: int
-    element_bytes: int
-
-
-ENCODINGS: Final = {
-    encoding.name: encoding
-    for encoding in (Encoding("raw", 1, 4), Encoding("fp16", 2, 2), Encoding("int8", 3, 1))
-}
-_BY_CODE: Final = {encoding.code: encoding for encoding in ENCODINGS.values()}
-
-MIN_SCALE: Final = float(np.finfo(np.float32).tiny)
-"""Smallest int8 step: its reciprocal is finite, so an all-zero tensor is no special case."""
-MAX_SCALE: Final = float(np.finfo(np.float32).max) / 255
-"""Largest int8 step: 255 steps are exactly the largest float32, so decoding never overflows."""
-
-
 class FrameInfo(NamedTuple):
     """What the header of a frame says.
 
@@ -66,17 +63,22 @@ class FrameInfo(NamedTuple):
     version : int
         Wire version, 1.
     encoding : str
-        One of ``ENCODINGS``.
+        Name of the encoding.
     dtype : str
         Element type of the decoded tensor, ``"float32"``.
     shape : tuple of int
         Shape of the decoded tensor, up to four dimensions.
     payload_bytes : int
-        Bytes after the header.
+        Bytes after the header: table and values.
     scale, zero_point : float, int
-        ``x = (q - zero_point) * scale`` for int8; both zero in the other encodings.
+        ``x = (q - zero_point) * scale`` where one quantiser serves the whole tensor; both zero
+        in the other encodings.
     has_crc : bool
         Whether the frame carries a CRC32C of header and payload.
+    table_bytes : int
+        Bytes of the payload ahead of the values: scales and zero points, or a bitmap.
+    parameter : int
+        Axis of the channels or number of elements in a group; zero in the other encodings.
     """
 
     version: int
@@ -87,6 +89,8 @@ class FrameInfo(NamedTuple):
     scale: float
     zero_point: int
     has_crc: bool
+    table_bytes: int
+    parameter: int
 
     @property
     def elements(self) -> int:
@@ -99,82 +103,11 @@ class FrameInfo(NamedTuple):
         return HEADER_BYTES + self.payload_bytes
 
 
-def encoding_named(name: str) -> Encoding:
-    """Look an encoding up, or say which ones there are."""
-    try:
-        return ENCODINGS[name]
-    except (KeyError, TypeError):
-        raise ValueError(f"unknown encoding {name!r}; choose from {', '.join(ENCODINGS)}") from None
-
-
-def checked_elements(shape: Sequence[int]) -> int:
-    """Elements of `shape`, refused when it cannot be put into a header.
-
-    A zero counts as one in the limit: NumPy, too, refuses ``(0, 2**32, 2**32)``.
-    """
-    if len(shape) > MAX_DIMS:
-        raise ValueError(f"a frame holds at most {MAX_DIMS} dimensions, not {len(shape)}")
-    if any(dim < 0 for dim in shape):
-        raise ValueError(f"shape {tuple(shape)} has a negative dimension")
-    if math.prod(max(dim, 1) for dim in shape) > MAX_ELEMENTS:
-        raise ValueError(f"shape {tuple(shape)} has more than {MAX_ELEMENTS} elements")
-    return math.prod(shape)
-
-
-def encoded_size(shape: Sequence[int], encoding: str) -> int:
-    """Bytes of a whole frame, header included.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Shape of the tensor, up to four dimensions.
-    encoding : str
-        ``"raw"``, ``"fp16"`` or ``"int8"``.
-
-    Returns
-    -------
-    int
-        What `encode` will write for a tensor of this shape.
-
-    Raises
-    ------
-    ValueError
-        The encoding is unknown, or the shape does not fit into a frame.
-
-    Examples
-    --------
-    >>> encoded_size((32, 64), "int8")
-    2112
-    """
-    return HEADER_BYTES + encoding_named(encoding).element_bytes * checked_elements(shape)
-
-
-def affine_int8(low: float, high: float) -> tuple[float, float, int]:
-    """Scale, its reciprocal and the zero point of the int8 quantiser, for a range holding zero.
-
-    All steps are single float32 operations, so that every back end gets the same bits.
-
-    Raises
-    ------
-    ValueError
-        `low` is not finite, or ``high - low`` is more than float32 can hold.
-    """
-    if not math.isfinite(low):
-        raise ValueError("int8 cannot encode x: it has a NaN or infinite element")
-    with np.errstate(over="ignore"):
-        span = np.float32(high) - np.float32(low)
-    if not np.isfinite(span):
-        raise ValueError(f"int8 cannot span {low:g} to {high:g}: the range overflows float32")
-    scale = max(span / np.float32(255), np.float32(MIN_SCALE))
-    inverse = np.float32(1) / scale
-    zero_point = -128 - int(np.rint(np.float32(low) * inverse))
-    return float(scale), float(inverse), min(max(zero_point, -128), 127)
-
-
 def pack_header(
     target: Buffer,
     encoding: Encoding,
     shape: Sequence[int],
+    payload_bytes: int,
     *,
     scale: float = 0.0,
     zero_point: int = 0,
@@ -182,11 +115,10 @@ def pack_header(
 ) -> None:
     """Write the header of a frame, its checksum still zero."""
     dims = (*shape, *(0,) * (MAX_DIMS - len(shape)))
-    payload_bytes = encoding.element_bytes * math.prod(shape)
-    flags = FLAG_CRC if crc else 0
     _HEADER.pack_into(
-        target, 0, MAGIC, VERSION, encoding.code, DTYPE_FLOAT32, len(shape), flags, 0, 0,
-        *dims, payload_bytes, scale, zero_point, bytes(12), 0,
+        target, 0, MAGIC, VERSION, encoding.code, DTYPE_FLOAT32, len(shape),
+        FLAG_CRC if crc else 0, parameter_of(encoding, len(shape)),
+        table_bytes_of(encoding, shape), *dims, payload_bytes, scale, zero_point, bytes(12), 0,
     )  # fmt: skip
 
 
@@ -207,7 +139,7 @@ def unpack_header(frame: memoryview) -> tuple[FrameInfo, int]:
         raise FrameError("magic", "these bytes are not a coinfer frame")
     if version != VERSION:
         raise FrameError("version", f"{version} is unknown (this library reads {VERSION})")
-    encoding = _BY_CODE.get(code)
+    encoding = BY_CODE.get(code)
     if encoding is None:
         raise FrameError("encoding", f"code {code} is unknown")
     if dtype != DTYPE_FLOAT32:
@@ -216,10 +148,7 @@ def unpack_header(frame: memoryview) -> tuple[FrameInfo, int]:
         raise FrameError("ndim", f"{ndim} is more than {MAX_DIMS}")
     if flags & ~FLAG_CRC:
         raise FrameError("flags", f"unknown bits in {flags:#06x}")
-    if parameter:
-        raise FrameError("parameter", f"{parameter} must be zero for {encoding.name}")
-    if table_bytes:
-        raise FrameError("table_bytes", f"{table_bytes} must be zero for {encoding.name}")
+    _check_equal("parameter", parameter, parameter_of(encoding, ndim), encoding)
     dims = (d0, d1, d2, d3)
     shape = dims[:ndim]
     if any(dims[ndim:]):
@@ -228,30 +157,58 @@ def unpack_header(frame: memoryview) -> tuple[FrameInfo, int]:
         elements = checked_elements(shape)
     except ValueError as error:
         raise FrameError("dims", str(error)) from None
-    expected = encoding.element_bytes * elements
-    if payload_bytes != expected:
-        raise FrameError(
-            "payload_bytes", f"{payload_bytes}, but shape and encoding need {expected}"
-        )
-    if encoding.name == "int8":
-        if not MIN_SCALE <= scale <= MAX_SCALE:
-            raise FrameError("scale", f"{scale:g} is not a usable step")
-        if not -128 <= zero_point <= 127:
-            raise FrameError("zero_point", f"{zero_point} is outside -128..127")
-    else:
-        if any(frame[40:44]):
-            raise FrameError("scale", f"must be zero for {encoding.name}")
-        if zero_point:
-            raise FrameError("zero_point", f"{zero_point} must be zero for {encoding.name}")
+    _check_equal("table_bytes", table_bytes, table_bytes_of(encoding, shape), encoding)
+    _check_payload_bytes(encoding, payload_bytes, table_bytes, elements)
+    _check_quantiser(encoding, scale, bytes(frame[40:44]), zero_point)
     if any(reserved):
         raise FrameError("reserved", "reserved bytes must be zero")
     has_crc = bool(flags & FLAG_CRC)
     if crc and not has_crc:
         raise FrameError("crc", "a checksum is present but its flag is not set")
     info = FrameInfo(
-        version, encoding.name, "float32", shape, payload_bytes, scale, zero_point, has_crc
-    )
+        version, encoding.name, "float32", shape, payload_bytes, scale, zero_point, has_crc,
+        table_bytes, parameter,
+    )  # fmt: skip
     return info, crc
+
+
+def _check_equal(field: str, value: int, wanted: int, encoding: Encoding) -> None:
+    if value != wanted:
+        raise FrameError(field, f"{value}, but {encoding.name} of this shape needs {wanted}")
+
+
+def _check_payload_bytes(
+    encoding: Encoding, payload_bytes: int, table_bytes: int, elements: int
+) -> None:
+    most = table_bytes + encoding.value_bytes(elements)
+    if not encoding.sparse:
+        _check_equal("payload_bytes", payload_bytes, most, encoding)
+        return
+    if not table_bytes <= payload_bytes <= most:
+        raise FrameError(
+            "payload_bytes",
+            f"{payload_bytes}, but {encoding.name} of this shape needs {table_bytes} to {most}",
+        )
+    size = encoding.value_bytes(1)
+    if (payload_bytes - table_bytes) % size:
+        raise FrameError(
+            "payload_bytes", f"{payload_bytes} does not end with a whole value of {size} bytes"
+        )
+
+
+def _check_quantiser(encoding: Encoding, scale: float, scale_bytes: bytes, zero_point: int) -> None:
+    quantiser = encoding.quantiser
+    if quantiser is None or encoding.scope != "tensor":
+        if any(scale_bytes):
+            raise FrameError("scale", f"must be zero for {encoding.name}")
+        if zero_point:
+            raise FrameError("zero_point", f"{zero_point} must be zero for {encoding.name}")
+        return
+    if not MIN_SCALE <= scale <= quantiser.max_scale:  # so that NaN is refused, too
+        raise FrameError("scale", f"{scale:g} is not a usable step")
+    least, most = quantiser
+    if not least <= zero_point <= most:
+        raise FrameError("zero_point", f"{zero_point} is outside {least}..{most}")
 
 
 def as_bytes(buffer: Buffer) -> memoryview:
@@ -265,7 +222,8 @@ def as_bytes(buffer: Buffer) -> memoryview:
 def peek(buffer: Buffer) -> FrameInfo:
     """Read the header of a frame without touching its payload.
 
-    The header is checked in itself; neither the length of the buffer nor the checksum is.
+    The header is checked in itself; neither the length of the buffer, nor the checksum, nor the
+    content of table and values is.
 
     Parameters
     ----------
@@ -290,3 +248,8 @@ def peek(buffer: Buffer) -> FrameInfo:
     (2, 3)
     """
     return unpack_header(as_bytes(buffer))[0]
+
+
+def affine_int8(low: float, high: float) -> None:
+    """Refuse a range of int8."""
+    refuse_range("int8", low, high)

@@ -1,7 +1,9 @@
-"""What the confidence kernels return, and the names of exit rules and feature changes."""
+"""What the confidence kernels return, and their named and numbered arguments, checked."""
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -23,7 +25,7 @@ class ExitScores(NamedTuple):
     margin : ndarray of float32, shape (rows,)
         Largest minus second largest probability; with one class the second is zero.
     energy : ndarray of float32, shape (rows,)
-        ``-logsumexp(logits)``, at temperature 1 (Liu et al. 2020); lower is more confident.
+        ``-T * logsumexp(logits / T)`` (Liu et al. 2020); lower is more confident.
     label : ndarray of int64, shape (rows,)
         Index of the largest logit, the first one on a tie; -1 for a row without scores.
     """
@@ -39,6 +41,15 @@ class ExitScores(NamedTuple):
         """Uninitialised scores, to be given to `exit_scores` as ``out``."""
         max_prob, entropy, margin, energy = (np.empty(rows, np.float32) for _ in range(4))
         return cls(max_prob, entropy, margin, energy, np.empty(rows, np.int64))
+
+    @classmethod
+    def none(cls, rows: int) -> Self:
+        """Scores of rows that have none: NaN, and -1 for the label."""
+        scores = cls.empty(rows)
+        for score in scores[:4]:
+            score.fill(np.nan)
+        scores.label.fill(-1)
+        return scores
 
 
 def checked_rule(rule: str) -> str:
@@ -60,4 +71,28 @@ def checked_threshold(threshold: float) -> float:
     value = float(threshold)
     if value != value:
         raise ValueError("threshold must not be NaN")
+    return value
+
+
+def checked_temperature(temperature: float) -> float:
+    """Return `temperature` as a float that logits can be divided by."""
+    value = float(temperature)
+    if not 0 < value < math.inf:
+        raise ValueError(f"temperature must be positive and finite, not {value:g}")
+    return value
+
+
+def checked_patience(patience: int) -> int:
+    """Return `patience` as an int of at least one."""
+    value = operator.index(patience)
+    if value < 1:
+        raise ValueError(f"patience must be at least 1, not {value}")
+    return value
+
+
+def checked_crc(crc: int) -> int:
+    """Return a checksum to continue from."""
+    value = operator.index(crc)
+    if not 0 <= value < 1 << 32:
+        raise ValueError(f"crc must be between 0 and 2**32 - 1, not {value}")
     return value

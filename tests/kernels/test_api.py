@@ -88,7 +88,10 @@ def test_info_names_everything():
         "encodings", "wire_version", "versions",
     }  # fmt: skip
     assert info["wire_version"] == 1
-    assert info["encodings"] == ["raw", "fp16", "int8"]
+    assert info["encodings"] == [
+        "raw", "fp16", "bf16", "int8", "int8-channel", "int4", "int4-channel", "int4-group32",
+        "sparse-fp32", "sparse-fp16", "sparse-int8",
+    ]  # fmt: skip
 
 
 def test_back_ends_provide_the_documented_functions(backend):
@@ -121,12 +124,12 @@ def test_encode_refuses(backend):
     with pytest.raises(ValueError, match="C-contiguous"):
         encode(X[:, ::2], "raw")
     for name in ("int7", "", None, 3):
-        with pytest.raises(ValueError, match="choose from raw, fp16, int8"):
+        with pytest.raises(ValueError, match="choose from raw, fp16, bf16, int8"):
             encode(X, name)
     for out in (bytes(500), memoryview(bytearray(500))[::2], np.zeros(90, np.float32)):
         with pytest.raises(ValueError, match="out must be a writable, contiguous"):
             encode(X, "raw", out)
-    with pytest.raises(ValueError, match="out has 111 bytes, the frame needs 112"):
+    with pytest.raises(ValueError, match="out has 111 bytes, but 112 are needed"):
         encode(X, "raw", bytearray(111))
     with pytest.raises(ValueError, match="elements"):
         encode(np.lib.stride_tricks.as_strided(X, (0, 2**29), (4, 4)), "raw")

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import _arrays, _frame, _scores
-from .._frame import CRC_OFFSET, HEADER_BYTES
+from .. import _arrays, _frame, _layout, _scores
 from .._scores import ExitScores
-from ..errors import FrameError
+from . import codec
 from .protocol import InstructionSet, document
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from typing_extensions import Buffer
 
+    from .loops import Loops
+
+    Bools = npt.NDArray[np.bool_]
     Float32 = npt.NDArray[np.float32]
-    Int8 = npt.NDArray[np.int8]
-    Bytes = npt.NDArray[np.uint8]
-    Words = npt.NDArray[np.uint16]
-
-
-class Loops(Protocol):
-    """The loops a Python back end must bring. Arrays are contiguous, checked, and aligned."""
-
-    name: str
-
-    def crc32c(self, data: Bytes, crc: int) -> int:
-        """CRC32C of `data`, continuing from `crc`."""
-
-    def narrow(self, x: Float32, out: Words) -> None:
-        """Bits of `x` as float16, to nearest even. `out` may be unaligned."""
-
-    def widen(self, halves: Words, out: Float32) -> None:
-        """Bits of float16 as float32. `halves` may be unaligned."""
-
-    def span(self, x: Float32) -> tuple[float, float]:
-        """Smallest and largest of the finite `x` and zero; NaN when an element is not finite."""
-
-    def quantise(self, x: Float32, inverse: float, zero_point: int, out: Int8) -> None:
-        """``clip(rint(x * inverse) + zero_point, -128, 127)``, the product in float32."""
-
-    def dequantise(self, q: Int8, scale: float, zero_point: int, out: Float32) -> None:
-        """``(q - zero_point) * scale`` in float32."""
-
-    def scores(self, logits: Float32, out: ExitScores) -> None:
-        """Fill `out` row by row."""
-
-    def change(self, previous: Float32, current: Float32, kind: str, out: Float32) -> None:
-        """Feature change row by row."""
+    Int32 = npt.NDArray[np.int32]
 
 
 class PythonBackend:
@@ -61,7 +34,7 @@ class PythonBackend:
         self._versions = versions
 
     peek = staticmethod(_frame.peek)
-    encoded_size = staticmethod(_frame.encoded_size)
+    encoded_size = staticmethod(_layout.encoded_size)
 
     def versions(self) -> dict[str, str]:
         """Versions of what the loops are made with."""
@@ -72,59 +45,108 @@ class PythonBackend:
         return InstructionSet()
 
     def encode(
-        self, x: npt.ArrayLike, encoding: str, out: Buffer | None = None, *, crc: bool = True
+        self, x: npt.ArrayLike, encoding: str, out: Buffer | None = None, crc: bool = True
     ) -> bytearray | memoryview:
-        """See `coinfer_kernels.encode`."""
+        """See `Backend.encode`."""
         kind = _frame.encoding_named(encoding)
         array = _arrays.as_tensor(x)
-        size = _frame.encoded_size(array.shape, encoding)
-        frame = bytearray(size) if out is None else _arrays.checked_buffer(out, size)
-        payload = np.frombuffer(frame, np.uint8, offset=HEADER_BYTES)
-        scale, zero_point = 0.0, 0
-        if encoding == "raw":
-            payload.view("<f4")[:] = array.ravel()
-        elif encoding == "fp16":
-            self._loops.narrow(array.ravel(), payload.view("<u2"))
-        else:
-            flat = array.ravel()
-            low, high = self._loops.span(flat)
-            scale, inverse, zero_point = _frame.affine_int8(low, high)
-            self._loops.quantise(flat, inverse, zero_point, payload.view(np.int8))
-        _frame.pack_header(frame, kind, array.shape, scale=scale, zero_point=zero_point, crc=crc)
-        if crc:
-            frame[CRC_OFFSET:HEADER_BYTES] = self._checksum(frame).to_bytes(4, "little")
+        room = _layout.encoded_size(array.shape, encoding)
+        if out is not None:
+            target = _arrays.checked_buffer(out, room)
+            return target[: codec.write(self._loops, array, kind, crc, target)]
+        frame = bytearray(room)
+        size = codec.write(self._loops, array, kind, crc, frame)
+        del frame[size:]
         return frame
 
+    def encode_batch(
+        self,
+        tensors: Iterable[npt.ArrayLike],
+        encoding: str,
+        out: Buffer | None = None,
+        crc: bool = True,
+    ) -> list[memoryview]:
+        """See `Backend.encode_batch`."""
+        kind = _frame.encoding_named(encoding)
+        arrays = [_arrays.as_tensor(x, f"tensors[{i}]") for i, x in enumerate(tensors)]
+        room = sum(_layout.encoded_size(array.shape, encoding) for array in arrays)
+        target = bytearray(room) if out is None else _arrays.checked_buffer(out, room)
+        ends = [0]
+        for array in arrays:
+            rest = memoryview(target)[ends[-1] :]
+            ends.append(ends[-1] + codec.write(self._loops, array, kind, crc, rest))
+            rest.release()  # a bytearray that is viewed cannot shrink
+        if isinstance(target, bytearray):
+            del target[ends[-1] :]
+        whole = memoryview(target)
+        return [whole[start:end] for start, end in itertools.pairwise(ends)]
+
     def decode(self, buffer: Buffer, out: Float32 | None = None) -> Float32:
-        """See `coinfer_kernels.decode`."""
-        frame = _frame.as_bytes(buffer)
-        info, crc = _frame.unpack_header(frame)
-        if len(frame) != info.frame_bytes:
-            raise FrameError("length", f"{len(frame)} bytes, the header says {info.frame_bytes}")
-        if info.has_crc and self._checksum(frame) != crc:
-            raise FrameError("crc", "the checksum does not match: header or payload is damaged")
+        """See `Backend.decode`."""
+        opened = codec.open_frame(self._loops, buffer)
         if out is None:
-            out = np.empty(info.shape, np.float32)
+            out = np.empty(opened.info.shape, np.float32)
         else:
-            _arrays.checked_out(out, info.shape, np.float32)
-        payload = np.frombuffer(frame, np.uint8, offset=HEADER_BYTES)
-        flat = out.reshape(-1)
-        if info.encoding == "raw":
-            flat[:] = payload.view("<f4")
-        elif info.encoding == "fp16":
-            self._loops.widen(payload.view("<u2"), flat)
-        else:
-            self._loops.dequantise(payload.view(np.int8), info.scale, info.zero_point, flat)
+            _arrays.checked_out(out, opened.info.shape, np.float32)
+        codec.read(self._loops, opened, out.reshape(-1))
         return out
 
-    def exit_scores(self, logits: npt.ArrayLike, out: ExitScores | None = None) -> ExitScores:
-        """See `coinfer_kernels.exit_scores`."""
-        rows = _arrays.as_logits(logits)
+    def gather(
+        self,
+        frames: Sequence[Buffer | None],
+        widths: Sequence[int],
+        out: Float32 | None = None,
+    ) -> Float32:
+        """See `Backend.gather`."""
+        spans = _arrays.as_widths(widths, len(frames))
+        rows = None
+        if out is not None:
+            rows = len(out) if getattr(out, "ndim", 0) else 0
+            _arrays.checked_out(out, (rows, sum(spans)), np.float32)
+        portions = [None if f is None else codec.open_frame(self._loops, f) for f in frames]
+        for position, portion in enumerate(portions):
+            if portion is not None:
+                shape = portion.info.shape
+                rows = _arrays.checked_portion(shape, position, rows, spans[position])
+        if rows is None:
+            raise ValueError("no frame is there and no out tells the rows")
         if out is None:
-            out = ExitScores.empty(len(rows))
-        else:
+            out = np.empty((rows, sum(spans)), np.float32)
+        start = 0
+        for portion, span in zip(portions, spans, strict=True):
+            target = out[:, start : start + span]
+            start += span
+            if portion is None:
+                target.fill(0)
+            elif target.flags.c_contiguous:
+                codec.read(self._loops, portion, target.reshape(-1))
+            else:
+                values = np.empty((rows, span), np.float32)
+                codec.read(self._loops, portion, values.reshape(-1))
+                target[:] = values
+        return out
+
+    def crc32c(self, data: Buffer, crc: int = 0) -> int:
+        """See `Backend.crc32c`."""
+        start = _scores.checked_crc(crc)
+        return self._loops.crc32c(np.frombuffer(_frame.as_bytes(data), np.uint8), start)
+
+    def exit_scores(
+        self,
+        logits: npt.ArrayLike,
+        out: ExitScores | None = None,
+        temperature: float = 1.0,
+        mask: npt.ArrayLike | None = None,
+    ) -> ExitScores:
+        """See `Backend.exit_scores`."""
+        rows = _arrays.as_logits(logits)
+        divisor = _scores.checked_temperature(temperature)
+        present = _arrays.as_mask(mask, len(rows))
+        if out is not None:
             _arrays.checked_scores(out, len(rows))
-        self._loops.scores(rows, out)
+        else:
+            out = ExitScores.empty(len(rows)) if present is None else ExitScores.none(len(rows))
+        self._loops.scores(rows, divisor, present, out)
         return out
 
     def should_exit(
@@ -132,12 +154,14 @@ class PythonBackend:
         logits: npt.ArrayLike,
         rule: str,
         threshold: float,
-        out: npt.NDArray[np.bool_] | None = None,
-    ) -> npt.NDArray[np.bool_]:
-        """See `coinfer_kernels.should_exit`."""
+        out: Bools | None = None,
+        temperature: float = 1.0,
+        mask: npt.ArrayLike | None = None,
+    ) -> Bools:
+        """See `Backend.should_exit`."""
         _scores.checked_rule(rule)
         bound = _scores.checked_threshold(threshold)
-        scores = self.exit_scores(logits)
+        scores = self.exit_scores(logits, None, temperature, mask)
         if out is None:
             out = np.empty(len(scores.label), np.bool_)
         else:
@@ -149,18 +173,48 @@ class PythonBackend:
         score = scores.entropy if rule == "entropy" else scores.energy
         return np.less_equal(score.astype(np.float64), bound, out=out)
 
-    def feature_change(self, previous: npt.ArrayLike, current: npt.ArrayLike, kind: str) -> Float32:
-        """See `coinfer_kernels.feature_change`."""
+    def feature_change(
+        self,
+        previous: npt.ArrayLike,
+        current: npt.ArrayLike,
+        kind: str,
+        out: Float32 | None = None,
+        mask: npt.ArrayLike | None = None,
+    ) -> Float32:
+        """See `Backend.feature_change`."""
         _scores.checked_change(kind)
         before, after = _arrays.as_row_pair(previous, current)
-        out = np.empty(len(before), np.float32)
-        self._loops.change(before, after, kind, out)
+        present = _arrays.as_mask(mask, len(before))
+        if out is None:
+            out = np.full(len(before), np.nan, np.float32)
+        else:
+            _arrays.checked_out(out, (len(before),), np.float32)
+        self._loops.change(before, after, kind, present, out)
         return out
 
-    def _checksum(self, frame: bytearray | memoryview) -> int:
-        data = np.frombuffer(frame, np.uint8)
-        head = self._loops.crc32c(data[:CRC_OFFSET], 0)
-        return self._loops.crc32c(data[HEADER_BYTES:], head)
+    def count_agreement(
+        self,
+        previous: npt.ArrayLike,
+        current: npt.ArrayLike,
+        counts: Int32,
+        patience: int,
+        out: Bools | None = None,
+        mask: npt.ArrayLike | None = None,
+    ) -> Bools:
+        """See `Backend.count_agreement`."""
+        before, after = _arrays.as_label_pair(previous, current)
+        _arrays.checked_out(counts, before.shape, np.int32, "counts")
+        enough = _scores.checked_patience(patience)
+        present = _arrays.as_mask(mask, len(before))
+        if out is None:
+            out = np.empty(len(before), np.bool_)
+        else:
+            _arrays.checked_out(out, before.shape, np.bool_)
+        self._loops.agree(before, after, present, counts)
+        np.greater_equal(counts, enough, out=out)
+        if present is not None:
+            out &= present
+        return out
 
 
 document(PythonBackend)
