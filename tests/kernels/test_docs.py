@@ -22,9 +22,13 @@ def test_examples_of_the_page(code):
     exec(compile(code, str(PAGE), "exec"), {"__name__": "example"})
 
 
-@pytest.mark.parametrize(
-    "name", ["_api", "_crc", "_frame", "backend.protocol", "backend.select", "errors"]
+MODULES = (
+    *("_api", "_crc", "_frame", "_layout", "errors"),
+    *("backend.protocol_codec", "backend.protocol_confidence", "backend.select"),
 )
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_examples_of_the_docstrings(name):
     result = doctest.testmod(importlib.import_module(f"coinfer_kernels.{name}"))
     assert result.attempted > 0
