@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class CoinferError(Exception):
     """Base of all errors that the command line shows as one line.
@@ -54,3 +57,11 @@ class ResultError(CoinferError):
     """A stored result is corrupt, of another schema, or cannot be compared."""
 
     exit_code = 5
+
+
+def hint(value: str, allowed: Iterable[str]) -> str:
+    """Say what to write instead of `value`: the closest allowed name, and all of them."""
+    names = list(allowed)
+    close = difflib.get_close_matches(value, names, n=1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    return f"{meant}allowed: {', '.join(names)}"

@@ -27,5 +27,5 @@ def test_examples(name):
 
 
 def test_there_are_examples():
-    tests = doctest.DocTestFinder().find(importlib.import_module("coinfer.cluster.faults"))
+    tests = doctest.DocTestFinder().find(importlib.import_module("coinfer.cluster.expansion"))
     assert any(test.examples for test in tests)

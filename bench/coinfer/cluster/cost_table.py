@@ -37,6 +37,8 @@ class CostTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         What the reference kernel is.
     kernels : dict of str to dict of str to KernelCost
         By back end, then by operation: ``encode:int8``, ``decode:int8``, ``exit_scores``, …
+    reference_macs_per_s : float or None
+        How fast the reference kernel was: what the `times_reference` of a device is a multiple of.
     """
 
     machine: str
@@ -44,6 +46,7 @@ class CostTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     measured: str
     reference: str
     kernels: dict[str, dict[str, KernelCost]]
+    reference_macs_per_s: float | None = None
 
     def macs(self, backend: str, operation: str, elements: int) -> float:
         """Cost of one call over so many elements, in reference MACs.

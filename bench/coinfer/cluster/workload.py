@@ -6,12 +6,19 @@ The kinds are named as in MLPerf's LoadGen.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import msgspec
 import numpy as np
 
+from coinfer.cluster.checks import UNSAID, at_least, not_negative, one_of, positive
 from coinfer.cluster.draws import seed32, uniform
+from coinfer.cluster.links import Read
+from coinfer.cluster.traces import check_arrivals, read_arrivals
 from coinfer.errors import ClusterError
+
+KINDS: Final = ("single-stream", "multi-stream", "server", "offline", "trace")
+_REQUESTS: Final = 100
 
 
 class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,38 +26,129 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    kind : {"single-stream", "server", "offline"}
+    kind : {"single-stream", "multi-stream", "server", "offline", "trace"}
         ``single-stream``: the next request starts when the last one is answered or timed out.
+        ``multi-stream``: the same with `samples_per_query` requests together.
         ``server``: Poisson arrivals, whether or not the last one is answered.
         ``offline``: all requests at once.
+        ``trace``: at the times of a file.
     requests : int
+        100 unless said; of a trace all.
     rate_rps : float or None
         Mean rate of ``server``.
+    samples_per_query : int or None
+        Requests that arrive together in ``multi-stream``.
+    trace : str or tuple of float or None
+        Arrivals in milliseconds: the path of a CSV in a suite file, and what it says in a suite
+        that was read.
+    queue_limit : int or None
+        Most unsettled requests that the source keeps; None: no bound.
+    on_overflow : {"reject", "drop-oldest"}
+        Which request fails when there would be one more: the new one, or the oldest that still
+        waits.
+    warm_up : int
+        So many first requests run, but do not count in the figures.
+    batch_rows : int or None
+        Most requests that the source puts into one job, whatever the method says.
+    batch_wait_ms : float or None
+        How long the first request of a job waits for more, whatever the method says.
+
+    Raises
+    ------
+    ClusterError
+        If a value is impossible, missing, or of no use to this kind.
     """
 
     kind: str = "single-stream"
-    requests: int = 100
+    requests: int = UNSAID
     rate_rps: float | None = None
+    samples_per_query: int | None = None
+    trace: str | tuple[float, ...] | None = None
+    queue_limit: int | None = None
+    on_overflow: str = "reject"
+    warm_up: int = 0
+    batch_rows: int | None = None
+    batch_wait_ms: float | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in ("single-stream", "server", "offline"):
+        one_of("workload", "kind", self.kind, KINDS)
+        of_kind = {"rate_rps": "server", "samples_per_query": "multi-stream", "trace": "trace"}
+        for name, kind in of_kind.items():
+            if (self.kind == kind) != (getattr(self, name) is not None):
+                raise ClusterError(f"workload: {name} is for kind = {kind!r}, and needed there")
+        self._count()
+        at_least("workload", "requests", self.requests, 1)
+        at_least("workload", "samples_per_query", self.samples_per_query, 1)
+        at_least("workload", "batch_rows", self.batch_rows, 1)
+        at_least("workload", "warm_up", self.warm_up, 0)
+        positive("workload", "rate_rps", self.rate_rps)
+        not_negative("workload", "batch_wait_ms", self.batch_wait_ms)
+        if self.requests is not None and self.warm_up >= self.requests:
             raise ClusterError(
-                f"workload: kind = {self.kind!r}; allowed: single-stream, server, offline"
+                f"workload: warm_up = {self.warm_up} leaves nothing of requests = {self.requests}"
+                " to report; use fewer"
             )
-        if self.requests < 1:
-            raise ClusterError(f"workload: requests = {self.requests}; use at least 1")
-        if (self.kind == "server") != (self.rate_rps is not None):
-            raise ClusterError("workload: rate_rps is for kind = 'server', and needed there")
-        if self.rate_rps is not None and not self.rate_rps > 0:
-            raise ClusterError(f"workload: rate_rps = {self.rate_rps}; use > 0")
+        self._check_queue()
+
+    def read(self, read: Read) -> Workload:
+        """The same workload with the content of its trace in place of the path.
+
+        Raises
+        ------
+        ClusterError
+            If the file cannot be read or is malformed.
+        """
+        if not isinstance(self.trace, str):
+            return self
+        return msgspec.structs.replace(self, trace=read_arrivals(read(self.trace), self.trace))
+
+    def _count(self) -> None:
+        """Fill in the number of requests, as soon as it is known."""
+        if isinstance(self.trace, tuple):
+            check_arrivals(self.trace)
+            if self.requests is not None and self.requests > len(self.trace):
+                raise ClusterError(
+                    f"workload: requests = {self.requests}, and the trace has "
+                    f"{len(self.trace)} arrivals; use at most as many, or leave requests out"
+                )
+        if self.requests is None and not isinstance(self.trace, str):
+            many = _REQUESTS if self.trace is None else len(self.trace)
+            msgspec.structs.force_setattr(self, "requests", many)
+
+    def _check_queue(self) -> None:
+        one_of("workload", "on_overflow", self.on_overflow, ("reject", "drop-oldest"))
+        at_least("workload", "queue_limit", self.queue_limit, 1)
+        if self.queue_limit is None and self.on_overflow != "reject":
+            raise ClusterError("workload: on_overflow is for a queue_limit; give one")
+        if self.queue_limit is not None and self.kind == "single-stream":
+            raise ClusterError(
+                "workload: queue_limit is never reached by kind = 'single-stream', which has one "
+                "request at a time; leave it out"
+            )
 
 
 def arrivals_ns(workload: Workload, seed: int) -> list[int] | None:
-    """Intended arrival of every request, or None where each waits for the last (single-stream)."""
-    if workload.kind == "single-stream":
+    """Intended arrival of every request; None where some wait for others.
+
+    Those are ``single-stream`` and ``multi-stream``, whose requests arrive when the last ones are
+    settled.
+
+    Raises
+    ------
+    ClusterError
+        If a trace was not read.
+    """
+    if workload.kind in ("single-stream", "multi-stream"):
         return None
     if workload.kind == "offline":
         return [0] * workload.requests
+    if workload.kind == "trace":
+        if not isinstance(workload.trace, tuple):
+            raise ClusterError(
+                f"workload: the trace {workload.trace!r} was not read; load the suite from its "
+                "file, or give the times themselves"
+            )
+        return [round(at_ms * 1e6) for at_ms in workload.trace[: workload.requests]]
     assert workload.rate_rps is not None
     at = 0.0
     times = []

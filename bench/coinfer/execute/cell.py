@@ -43,7 +43,7 @@ def scenario(cell: Cell, prepared: Prepared) -> Scenario:
             arrivals_ns=arrivals_ns(cell.workload, cell.run_seed),
             deadline_ns=round(cell.deadline_ms * 1e6),
         ),
-        faults=expand(cell.faults, tuple(d.name for d in cell.cluster.devices), cell.run_seed),
+        faults=expand(cell.faults, cell.cluster, cell.run_seed),
         encoding=cell.encoding,
         backend=backend.load(cell.kernels),
         costs=load_cost_table(),

@@ -12,10 +12,10 @@ import msgspec
 
 from coinfer.cluster import CLUSTERS, FAULTS, Cluster, FaultList, Workload
 from coinfer.cluster import expand as expand_faults
-from coinfer.errors import ClusterError, SuiteError
+from coinfer.errors import ClusterError, SuiteError, hint
 from coinfer.suite.load import check_values
 from coinfer.suite.schema import AXES, SEED_AXES, Kernels, Suite, Value
-from coinfer.suite.typed import hint, typed
+from coinfer.suite.typed import typed
 
 T = TypeVar("T")
 
@@ -228,9 +228,10 @@ def _choice(
 def _check_faults(suite: Suite, cluster_name: str, faults_name: str) -> None:
     """Refuse faults that could never land: a run without its fault looks like a pass."""
     faults = suite.faults[faults_name]
-    devices = tuple(d.name for d in suite.cluster[cluster_name].devices)
     try:
-        expand_faults(faults, devices, seed=0)
+        # How many devices are free may hang on who was drawn before.
+        for seed in suite.axes.run_seed or ():
+            expand_faults(faults, suite.cluster[cluster_name], seed)
     except ClusterError as error:
         raise SuiteError(
             f"{suite.origin}: $.faults.{faults_name} on cluster {cluster_name!r}: {error}"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from coinfer.cluster import Cluster, FaultList, Workload
-from coinfer.errors import SuiteError
+from coinfer.errors import ClusterError, SuiteError, hint
 from coinfer.suite.schema import AXES, SCHEMA, Document, Finding, Suite
-from coinfer.suite.typed import hint, typed
+from coinfer.suite.typed import typed
+
+T = TypeVar("T", Cluster, Workload)
 
 
 def shipped_suites() -> tuple[str, ...]:
@@ -37,11 +40,12 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """
     name = str(name_or_path)
     if name in shipped_suites():
-        text = (resources.files("coinfer.suite") / "suites" / f"{name}.toml").read_text("utf-8")
-        return read_suite(text, f"{name}.toml")
+        folder = resources.files("coinfer.suite") / "suites"
+        text = (folder / f"{name}.toml").read_text("utf-8")
+        return read_suite(text, f"{name}.toml", folder)
     path = Path(name_or_path)
     try:
-        return read_suite(path.read_text("utf-8"), name)
+        return read_suite(path.read_text("utf-8"), name, path.parent)
     except FileNotFoundError:
         raise SuiteError(
             f"{name}: no such file, and no suite of that name comes with coinfer; "
@@ -53,15 +57,29 @@ def load_suite(name_or_path: str | Path) -> Suite:
         raise SuiteError(f"{name}: cannot be read: {error.strerror}") from None
 
 
-def read_suite(text: str, origin: str) -> Suite:
-    """Suite from the text of a TOML file; `origin` names it in messages."""
+def read_suite(text: str, origin: str, folder: Traversable = Path()) -> Suite:
+    """Suite from the text of a TOML file, with the content of the traces that it names.
+
+    Parameters
+    ----------
+    text : str
+    origin : str
+        Names the file in messages.
+    folder : Path or other folder
+        What the paths of traces are relative to.
+
+    Raises
+    ------
+    SuiteError
+        One line with the file, the path inside it and what is allowed.
+    """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{origin}: not valid TOML: {error}") from None
     _check_version(raw, origin)
     _check_tables(raw, origin)
-    document = typed(raw, Document, origin)
+    document = _with_traces(typed(raw, Document, origin), origin, folder)
     suite = Suite(**msgspec.structs.asdict(document), origin=origin)
     _check_axes(suite)
     if suite.report.headline is not None:
@@ -89,6 +107,31 @@ def _check_tables(raw: dict[str, Any], origin: str) -> None:
             typed(entry, kind, origin, f"$.{table}.{name}")
     defaults = typed(raw.get("defaults", {}), dict[str, Any], origin, "$.defaults")
     typed(defaults.get("workload", {}), Workload, origin, "$.defaults.workload")
+
+
+def _with_traces(document: Document, origin: str, folder: Traversable) -> Document:
+    """Put the content of every trace in place of its path."""
+
+    def text_of(path: str) -> str:
+        try:
+            return folder.joinpath(path).read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ClusterError(
+                f"trace {path}: cannot be read from {folder}: {why}; "
+                "its path is relative to the suite file"
+            ) from None
+
+    def read(value: T, place: str) -> T:
+        try:
+            return value.read(text_of)
+        except ClusterError as error:
+            raise SuiteError(f"{origin}: {place}: {error}") from None
+
+    clusters = {name: read(one, f"$.cluster.{name}") for name, one in document.cluster.items()}
+    workload = read(document.defaults.workload, "$.defaults.workload")
+    defaults = msgspec.structs.replace(document.defaults, workload=workload)
+    return msgspec.structs.replace(document, cluster=clusters, defaults=defaults)
 
 
 def _check_axes(suite: Suite) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from coinfer.errors import UsageError
+from coinfer.errors import UsageError, hint
 from coinfer.suite.schema import AXES, Axes, Value
-from coinfer.suite.typed import hint, typed
+from coinfer.suite.typed import typed
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _TEXT_AXES = ("method", "dataset", "cluster", "faults", "encoding", "kernels", "mode")

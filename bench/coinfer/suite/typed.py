@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 from msgspec import inspect
 
-from coinfer.errors import CoinferError, SuiteError
+from coinfer.errors import CoinferError, SuiteError, hint
 
 T = TypeVar("T")
 
@@ -45,14 +43,6 @@ def typed(value: object, kind: type[T], origin: str, path: str = "$") -> T:
     except CoinferError as error:
         # The checks of a type's own raise these, which pass through msgspec without a path.
         raise SuiteError(f"{origin}: {path}: {error}") from None
-
-
-def hint(value: str, allowed: Iterable[str]) -> str:
-    """Say what to write instead of `value`: the closest allowed name, and all of them."""
-    names = list(allowed)
-    close = difflib.get_close_matches(value, names, n=1)
-    meant = f"did you mean {close[0]!r}? " if close else ""
-    return f"{meant}allowed: {', '.join(names)}"
 
 
 def allowed_values(kind: type, field: str) -> list[str]:

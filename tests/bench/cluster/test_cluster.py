@@ -36,9 +36,14 @@ def test_draws_are_uniform_and_keyed():
     assert {choice("abc", n) for n in range(60)} == set("abc")
 
 
+def cluster_of(*names: str, **more) -> Cluster:
+    devices = tuple(Device(name=name, macs_per_s=1e6) for name in names)
+    return Cluster(devices=devices, links={"*": Link(up_bps=1e6)}, **more)
+
+
 @given(seed=st.integers(0, 10**9), count=st.integers(1, 6), lost=st.integers(0, 6))
 def test_random_targets_are_different_devices(seed, count, lost):
-    devices = tuple(f"d{i}" for i in range(count))
+    devices = cluster_of(*(f"d{i}" for i in range(count)))
     faults = FaultList(events=(Fault(kind="crash", on_request=1),) * lost)
     if lost > count:
         with pytest.raises(ClusterError, match="no device left"):
@@ -51,26 +56,30 @@ def test_random_targets_are_different_devices(seed, count, lost):
 
 def test_one_more_device_does_not_change_another_seeds_targets():
     faults = FaultList(events=(Fault(kind="crash", at_ms=3),))
-    targets = {expand(faults, ("d0", "d1", "d2", "d3"), s)[0].target for s in range(50)}
+    four = cluster_of("d0", "d1", "d2", "d3")
+    targets = {expand(faults, four, s)[0].target for s in range(50)}
     assert targets == {"d0", "d1", "d2", "d3"}
-    assert expand(faults, ("d0",), 0)[0].at_ns == 3_000_000
+    assert expand(faults, cluster_of("d0"), 0)[0].at_ns == 3_000_000
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Fault(kind="melt", on_request=1), "allowed: crash"),
-        (lambda: Fault(kind="crash"), "exactly one of at_ms and on_request"),
+        (
+            lambda: Fault(kind="crash"),
+            "exactly one of at_ms, on_request and rate_per_s; it has none",
+        ),
         (lambda: Device(name="d", macs_per_s=0), "macs_per_s = 0"),
         (lambda: Device(name="d", macs_per_s=1, memory_bytes=0), "memory_bytes = 0"),
         (lambda: Device(name="d", macs_per_s=1, failure_probability=1.0), "failure_probability"),
         (lambda: Link(up_bps=0, down_bps=1), "up_bps = 0"),
         (lambda: Cluster(devices=(), links={}), "no devices"),
         (lambda: Cluster(devices=(Device("d", 1.0),), links={}), "no link for device 'd'"),
-        (lambda: Cluster((Device("source", 1.0),), {"*": Link(1, 1)}), "names"),
+        (lambda: Cluster((Device("source", 1.0),), {"*": Link(1, 1)}), "named 'source'"),
         (lambda: Cluster((Device("d", 1.0),), {"*": Link(1, 1), "e": Link(1, 1)}), "unknown"),
         (lambda: Workload(requests=0), "requests = 0"),
-        (lambda: Workload(kind="server"), "rate_rps"),
+        (lambda: Workload(kind="server"), "rate_rps is for kind = 'server'"),
         (lambda: Workload(kind="closed"), "allowed: single-stream"),
     ],
 )
