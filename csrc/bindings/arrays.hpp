@@ -52,11 +52,18 @@ inline py::object new_array(const Python& python, const py::object& dtype, unsig
                                                    shape, nullptr, nullptr, 0, nullptr));
 }
 
-// `x` as a float32 array, by the shared Python rules unless it is one already.
+// An ndarray of what NumPy can view, torch tensors on the CPU among it.
+inline py::object as_array(const Python& python, py::handle object) {
+    if (Py_TYPE(object.ptr()) == python.numpy.PyArray_Type_)
+        return py::reinterpret_borrow<py::object>(object);
+    return python.asarray(object);
+}
+
+// `x` as a float32 array of up to four dimensions.
 inline py::object as_tensor(const Python& python, py::handle x, const char* name) {
-    if (is_plain(python, x, python.float32) && Array(x).ndim() <= 4)
-        return py::reinterpret_borrow<py::object>(x);
-    return python.arrays.attr("as_tensor")(x, name);
+    py::object array = as_array(python, x);
+    if (is_plain(python, array, python.float32) && Array(array).ndim() <= 4) return array;
+    return python.arrays.attr("as_tensor")(array, name);
 }
 
 // An array that a kernel can fill in place.

@@ -87,7 +87,8 @@ void Signature::bind_keywords(PyObject* const* arguments, std::size_t positional
 
 py::dict make_functions(const Kernels& kernels, const py::dict& docs) {
     std::vector<Entry> entries;
-    for (const auto& some : {codec_functions(), scores_functions(), change_functions()})
+    for (const auto& some : {encode_functions(), decode_functions(), gather_functions(),
+                             scores_functions(), change_functions()})
         entries.insert(entries.end(), some.begin(), some.end());
     const auto python = std::make_shared<const Python>();
     const py::object module = py::str("coinfer_kernels");
@@ -95,8 +96,8 @@ py::dict make_functions(const Kernels& kernels, const py::dict& docs) {
     for (const Entry& entry : entries) {
         const std::string text = entry.signature;
         const py::str name = text.substr(0, text.find('('));
-        const std::string doc = docs.contains(name) ? std::string(py::str(docs[name])) : "";
-        auto function = std::make_unique<Function>(kernels, python, entry, doc);
+        auto function =
+            std::make_unique<Function>(kernels, python, entry, docs[name].cast<std::string>());
         function->definition = {function->signature.function().c_str(), as_method(call),
                                 METH_FASTCALL | METH_KEYWORDS, function->doc.c_str()};
         PyMethodDef* const definition = &function->definition;

@@ -58,7 +58,9 @@ struct Entry {
     Body body;
 };
 
-std::vector<Entry> codec_functions();
+std::vector<Entry> encode_functions();
+std::vector<Entry> decode_functions();
+std::vector<Entry> gather_functions();
 std::vector<Entry> scores_functions();
 std::vector<Entry> change_functions();
 

@@ -48,6 +48,7 @@ private:
 // a function-local static would be initialised while other threads wait for it with the
 // interpreter lock in their hands.
 struct Python {
+    py::object float16 = py::dtype("float16");
     py::object float32 = py::dtype::of<float>();
     py::object int32 = py::dtype::of<std::int32_t>();
     py::object int64 = py::dtype::of<std::int64_t>();
@@ -55,31 +56,35 @@ struct Python {
     py::module_ arrays = py::module_::import("coinfer_kernels._arrays");
     py::module_ frame = py::module_::import("coinfer_kernels._frame");
     py::module_ scores = py::module_::import("coinfer_kernels._scores");
+    py::object asarray = py::module_::import("numpy").attr("asarray");
     py::object exit_scores = scores.attr("ExitScores");
     py::object frame_info = frame.attr("FrameInfo");
     py::object frame_error = py::module_::import("coinfer_kernels.errors").attr("FrameError");
     py::object float32_name = py::str("float32");
-    // In the order of their codes, from 1.
-    Names encodings{"raw",          "fp16",         "int8",        "bf16",        "int8-channel",
-                    "int4",         "int4-channel", "int4-group32", "sparse-fp32", "sparse-fp16",
-                    "sparse-int8"};
+    // In the order of their codes, from 1 on.
+    Names encodings{"raw",          "fp16",         "int8",        "bf16",
+                    "int8-channel", "int4",         "int4-channel", "int4-group32",
+                    "sparse-fp32",  "sparse-fp16",  "sparse-int8"};
     Names rules{"max-prob", "entropy", "margin", "energy"};
     Names changes{"l2", "relative-l2", "cosine"};
     const py::detail::npy_api& numpy = py::detail::npy_api::get();
 };
 
-// A named tuple of `size` members, still empty; what its constructor would do in Python.
-inline py::object empty_tuple(const py::object& type, py::ssize_t size) {
-    auto* const tuple_type = reinterpret_cast<PyTypeObject*>(type.ptr());
-    PyObject* const tuple = tuple_type->tp_alloc(tuple_type, size);
-    if (tuple == nullptr) throw py::error_already_set();
-    return py::reinterpret_steal<py::object>(tuple);
-}
-
 // An object that a C API function has just made, or the error it has set.
 inline py::object made(PyObject* object) {
     if (object == nullptr) throw py::error_already_set();
     return py::reinterpret_steal<py::object>(object);
+}
+
+// A named tuple, made without its constructor, which is written in Python.
+inline py::object named_tuple(const py::object& type, std::initializer_list<py::object> members) {
+    auto* const tuple_type = reinterpret_cast<PyTypeObject*>(type.ptr());
+    py::object tuple =
+        made(tuple_type->tp_alloc(tuple_type, static_cast<py::ssize_t>(members.size())));
+    py::ssize_t i = 0;
+    for (const py::object& member : members)
+        PyTuple_SET_ITEM(tuple.ptr(), i++, member.inc_ref().ptr());
+    return tuple;
 }
 
 }  // namespace coinfer::bindings

@@ -12,11 +12,12 @@ namespace {
 class Logits {
 public:
     Logits(const Python& python, py::handle logits)
-        : object_(is_plain(python, logits, python.float32) && Array(logits).ndim() == 2 &&
-                          Array(logits).shape()[1] > 0
-                      ? py::reinterpret_borrow<py::object>(logits)
-                      : python.arrays.attr("as_logits")(logits)),
-          array_(object_) {}
+        : object_(as_array(python, logits)), array_(object_) {
+        if (is_plain(python, object_, python.float32) && array_.ndim() == 2 && shape()[1] > 0)
+            return;
+        object_ = python.arrays.attr("as_logits")(object_);
+        array_ = Array(object_);
+    }
 
     const float* data() const { return array_.data<const float>(); }
     const py::ssize_t* shape() const { return array_.shape(); }
@@ -50,11 +51,8 @@ const py::object& score_dtype(const Python& python, int i) {
 }
 
 py::object new_scores(const Python& python, py::ssize_t rows) {
-    py::object scores = empty_tuple(python.exit_scores, 5);
-    for (int i = 0; i < 5; ++i)
-        PyTuple_SET_ITEM(scores.ptr(), i,
-                         new_array(python, score_dtype(python, i), 1, &rows).release().ptr());
-    return scores;
+    const auto column = [&](int i) { return new_array(python, score_dtype(python, i), 1, &rows); };
+    return named_tuple(python.exit_scores, {column(0), column(1), column(2), column(3), column(4)});
 }
 
 py::object checked_scores(const Python& python, PyObject* out, py::ssize_t rows) {

@@ -13,20 +13,17 @@ from .backend.select import reason_against
 
 _backend, _reason = selected()
 
-# Until the native back end has all functions.
-_others = load("reference")
-
 encode = _backend.encode
-encode_batch = getattr(_backend, "encode_batch", _others.encode_batch)
+encode_batch = _backend.encode_batch
 decode = _backend.decode
-gather = getattr(_backend, "gather", _others.gather)
-peek = _frame.peek
+gather = _backend.gather
+peek = _backend.peek
 encoded_size = _layout.encoded_size
-crc32c = getattr(_backend, "crc32c", _others.crc32c)
+crc32c = _backend.crc32c
 exit_scores = _backend.exit_scores
 should_exit = _backend.should_exit
 feature_change = _backend.feature_change
-count_agreement = getattr(_backend, "count_agreement", _others.count_agreement)
+count_agreement = _backend.count_agreement
 
 
 def info() -> dict[str, Any]:

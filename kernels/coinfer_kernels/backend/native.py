@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 
-from .. import _frame
+from .. import _frame, _layout
 from ..errors import BackendError
 from .protocol import DOCUMENTED, Backend, InstructionSet
 
@@ -19,18 +19,23 @@ class NativeBackend:
     """The functions of one instruction set."""
 
     name = "native"
-    peek = staticmethod(_frame.peek)
-    encoded_size = staticmethod(_frame.encoded_size)
+    encoded_size = staticmethod(_layout.encoded_size)
 
     def __init__(self, isa: str, reason: str) -> None:
         self._isa = InstructionSet(isa, _native.isa_available(), reason)
         docs = {name: inspect.getdoc(getattr(Backend, name)) or "" for name in DOCUMENTED}
+        docs["peek"] = inspect.getdoc(_frame.peek) or ""
         functions = _native.functions(isa, docs)
         self.encode = functions["encode"]
+        self.encode_batch = functions["encode_batch"]
         self.decode = functions["decode"]
+        self.gather = functions["gather"]
+        self.peek = functions["peek"]
+        self.crc32c = functions["crc32c"]
         self.exit_scores = functions["exit_scores"]
         self.should_exit = functions["should_exit"]
         self.feature_change = functions["feature_change"]
+        self.count_agreement = functions["count_agreement"]
 
     def versions(self) -> dict[str, str]:
         """Return the version of the compiler."""
