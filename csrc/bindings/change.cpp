@@ -63,10 +63,11 @@ py::object count_agreement(const Context& context, Arguments arguments) {
     const std::int64_t patience = as_patience(python, arguments[3]);
     const py::object counts =
         checked_out(python, arguments[2], python.int32, 1, previous.shape(), "counts");
-    const Mask mask(python, arguments[5], previous.shape()[0]);
+    Mask mask(python, arguments[5], previous.shape()[0]);
     const py::object decisions = as_out(python, arguments[4], python.boolean, 1, previous.shape());
     std::int32_t* const counters = Array(counts).data<std::int32_t>();
     bool* const target = Array(decisions).data<bool>();
+    mask.keep_from(target, previous.size());
     const LargeWork work(previous.size());
     coinfer::count_agreement(previous.data<const std::int64_t>(),
                              current.data<const std::int64_t>(), counters, previous.size(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "bindings/arrays.hpp"
 
@@ -19,8 +20,19 @@ public:
     }
     const std::uint8_t* data() const { return data_; }
 
+    // Makes a copy when writing to `out`, one byte a row, would change the mask.
+    void keep_from(const bool* out, std::size_t rows) {
+        const auto* const target = reinterpret_cast<const std::uint8_t*>(out);
+        const std::less<const std::uint8_t*> before;
+        if (data_ == nullptr || !before(data_, target + rows) || !before(target, data_ + rows))
+            return;
+        copy_.assign(data_, data_ + rows);
+        data_ = copy_.data();
+    }
+
 private:
     py::object array_;
+    std::vector<std::uint8_t> copy_;
     const std::uint8_t* data_ = nullptr;
 };
 

@@ -96,9 +96,10 @@ py::object should_exit(const Context& context, Arguments arguments) {
     const double threshold = as_threshold(python, arguments[2]);
     const Logits logits(python, arguments[0]);
     const double temperature = as_temperature(python, arguments[4]);
-    const Mask mask(python, arguments[5], logits.shape()[0]);
+    Mask mask(python, arguments[5], logits.shape()[0]);
     const py::object decisions = as_out(python, arguments[3], python.boolean, 1, logits.shape());
     bool* const target = Array(decisions).data<bool>();
+    mask.keep_from(target, logits.rows());
     const LargeWork work(logits.size());
     coinfer::should_exit(kernels, logits.data(), logits.rows(), logits.classes(), rule, threshold,
                          temperature, mask.data(), target);

@@ -207,6 +207,18 @@ def test_numbers_of_every_kind(kind):
     )
 
 
+def test_decisions_may_replace_the_mask():
+    wide = np.zeros(4, bool)
+    for mask, out in ((wide[:3], wide[:3]), (wide[:3], wide[1:]), (wide[1:], wide[:3])):
+        mask[:] = MASK
+        assert BACKEND.should_exit(X, "margin", 0.0, out, 1.0, mask).tolist() == MASK.tolist()
+        mask[:] = MASK
+        counts = np.zeros(3, np.int32)
+        decided = BACKEND.count_agreement(LABELS, LABELS, counts, 1, out, mask)
+        assert decided.tolist() == MASK.tolist()
+        assert counts.tolist() == MASK.tolist()
+
+
 def test_peek_gives_the_tuple_of_the_other_back_ends():
     reference = backends.load("reference")
     for encoding in ENCODINGS:
