@@ -30,7 +30,7 @@ inline Vector spread(float value) {
     return value - Vector{};
 }
 
-// On NaN both give `b`.
+// On NaN both give `b`. Spelt out for AVX-512, where GCC makes a comparison and a blend of them.
 template <typename Vector>
 inline Vector greater_of(Vector a, Vector b) {
     return a > b ? a : b;
@@ -39,6 +39,24 @@ template <typename Vector>
 inline Vector lesser_of(Vector a, Vector b) {
     return a < b ? a : b;
 }
+#if defined(__x86_64__) && COINFER_VECTOR_BYTES == 64
+template <>
+inline Floats greater_of(Floats a, Floats b) {
+    return _mm512_max_ps(a, b);
+}
+template <>
+inline Floats lesser_of(Floats a, Floats b) {
+    return _mm512_min_ps(a, b);
+}
+template <>
+inline Quad greater_of(Quad a, Quad b) {
+    return _mm_max_ps(a, b);
+}
+template <>
+inline Quad lesser_of(Quad a, Quad b) {
+    return _mm_min_ps(a, b);
+}
+#endif
 
 constexpr float least_power = -126.0f;  // 2 to it is still normal; what is below adds nothing
 
@@ -52,6 +70,9 @@ inline Vector power_slope(Vector x) {
     return multiply_add(y, x, spread<Vector>(0.693146978f));
 }
 
+#if defined(__x86_64__) && COINFER_VECTOR_BYTES == 64
+#include "simd/power_avx512.inl"
+#else
 // 2^x for x in [-126, 0]; NaN gives NaN.
 template <typename Vector>
 inline Vector power_of_two(Vector x) {
@@ -63,6 +84,7 @@ inline Vector power_of_two(Vector x) {
     const Vector scale = (Vector)((IntegersOf<Vector>)shifted << 23);
     return multiply_add(power_slope(rest), rest, spread<Vector>(1.0f)) * scale;
 }
+#endif
 
 // 1 - 2^x for x in [-126, 0], without the cancellation near zero.
 template <typename Vector>

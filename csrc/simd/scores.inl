@@ -47,8 +47,14 @@ inline void merge(Reduced<Vector>& row, Vector most, Vector second) {
     row.most = greater_of(row.most, most);
 }
 
+template <typename Vector>
+struct Sums {
+    Vector total;
+    Vector weighted;
+};
+
 template <unsigned wanted, typename Vector>
-inline void add(Reduced<Vector>& sums, Vector v, Vector most, float binary) {
+inline void add(Sums<Vector>& sums, Vector v, Vector most, float binary) {
     const Vector power = greater_of(spread<Vector>(least_power), (v - most) * binary);
     const Vector e = power_of_two(power);
     sums.total += e;
@@ -57,7 +63,7 @@ inline void add(Reduced<Vector>& sums, Vector v, Vector most, float binary) {
 
 // Only lanes that are `there`.
 template <unsigned wanted, typename Vector>
-inline void add(Reduced<Vector>& sums, Vector v, Vector most, float binary,
+inline void add(Sums<Vector>& sums, Vector v, Vector most, float binary,
                 IntegersOf<Vector> there) {
     const Vector power = greater_of(spread<Vector>(least_power), (v - most) * binary);
     const Vector e = (Vector)((IntegersOf<Vector>)power_of_two(power) & there);
@@ -149,10 +155,17 @@ inline void reduce(const float* logits, std::size_t classes, Rows rows, const To
     for (std::size_t at = 0; at < rows.count; at += lanes) {
         const std::size_t count = std::min(lanes, rows.count - at);
         if (classes > few_classes) {
-            Reduced<Floats> reduced = nothing_yet<Floats>();
-            for (std::size_t i = 0; i < count; ++i)
-                along<wanted>(logits + place(rows, at + i) * classes, classes, binary, i, reduced);
-            to(reduced, at, count);
+            const float* starts[4];
+            const float* next[4];
+            for (std::size_t first = 0; first < count; first += 4) {
+                const std::size_t some = std::min<std::size_t>(4, count - first);
+                for (std::size_t i = 0; i < some; ++i) {
+                    const std::size_t row = at + first + i;
+                    starts[i] = logits + place(rows, row) * classes;
+                    next[i] = logits + place(rows, std::min(row + 4, rows.count - 1)) * classes;
+                }
+                to(along<wanted>(starts, next, some, classes, binary), at + first, some);
+            }
         } else if (rows.list == nullptr && count == lanes) {
             to(across<wanted>(Adjacent{logits + at * classes, classes}, classes, binary), at, lanes);
         } else if (count <= few_rows) {

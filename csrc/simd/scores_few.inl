@@ -29,15 +29,19 @@ inline Reduced<Floats> across(const Start& start, std::size_t classes, float bin
             rows.label = v > rows.most ? all(static_cast<std::int32_t>(k)) : rows.label;
         offer<wanted>(rows, v);
     }
-    Reduced<Floats> sums[4] = {};
+    Sums<Floats> a = {Floats{}, Floats{}}, b = a, c = a, d = a;
     std::size_t k = 0;
-    for (; k + 4 <= classes; k += 4)
-        for (std::size_t i = 0; i < 4; ++i)
-            add<wanted>(sums[i], columns[k + i], rows.most, binary);
-    for (std::size_t i = 0; k + i < classes; ++i)
-        add<wanted>(sums[i], columns[k + i], rows.most, binary);
-    rows.total = (sums[0].total + sums[2].total) + (sums[1].total + sums[3].total);
-    rows.weighted = (sums[0].weighted + sums[2].weighted) + (sums[1].weighted + sums[3].weighted);
+    for (; k + 4 <= classes; k += 4) {
+        add<wanted>(a, columns[k], rows.most, binary);
+        add<wanted>(b, columns[k + 1], rows.most, binary);
+        add<wanted>(c, columns[k + 2], rows.most, binary);
+        add<wanted>(d, columns[k + 3], rows.most, binary);
+    }
+    if (k < classes) add<wanted>(a, columns[k], rows.most, binary);
+    if (k + 1 < classes) add<wanted>(b, columns[k + 1], rows.most, binary);
+    if (k + 2 < classes) add<wanted>(c, columns[k + 2], rows.most, binary);
+    rows.total = (a.total + c.total) + (b.total + d.total);
+    rows.weighted = (a.weighted + c.weighted) + (b.weighted + d.weighted);
     return rows;
 }
 
@@ -65,20 +69,21 @@ inline Reduced<Quad> alone(const float* x, std::size_t classes, float binary) {
     merge<wanted>(row, swap_halves(row.most), swap_halves(row.second));
     merge<wanted>(row, swap_pairs(row.most), swap_pairs(row.second));
 
+    Sums<Quad> sums = {Quad{}, Quad{}};
     std::uint32_t largest = 0;
     for (std::size_t k = 0; k < whole; k += 4) {
         const Quad v = load_quad(x + k);
-        add<wanted>(row, v, row.most, binary);
+        add<wanted>(sums, v, row.most, binary);
         if (wanted & wants_label) largest |= equal_lanes(v, row.most) << k;
     }
     if (rest > 0) {
         const auto there = IntegersOf<Quad>{0, 1, 2, 3} < static_cast<std::int32_t>(rest);
-        add<wanted>(row, tail, row.most, binary, there);
+        add<wanted>(sums, tail, row.most, binary, there);
         if (wanted & wants_label) largest |= equal_lanes(tail, row.most) << whole;
     }
-    row.total += swap_halves(row.total);
+    row.total = sums.total + swap_halves(sums.total);
     row.total += swap_pairs(row.total);
-    row.weighted += swap_halves(row.weighted);
+    row.weighted = sums.weighted + swap_halves(sums.weighted);
     row.weighted += swap_pairs(row.weighted);
     // Without a largest the row is invalid, whatever the label.
     if (wanted & wants_label) row.label[0] = __builtin_ctz(largest | 1u << 31);

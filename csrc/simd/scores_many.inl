@@ -1,55 +1,188 @@
-// Many classes: one row after another, reduced along its classes. Included by scores.inl.
+// Many classes: rows are reduced along their classes, up to four rows together, so that they share
+// what has to be combined across lanes. Included by scores.inl.
+
+// Ways to combine two vectors. Not lambdas: their conversion to a pointer would not be compiled
+// for the instruction set.
+struct Add {
+    template <typename Vector>
+    Vector operator()(Vector a, Vector b) const {
+        return a + b;
+    }
+};
+struct Lesser {
+    template <typename Vector>
+    Vector operator()(Vector a, Vector b) const {
+        using Bits = IntegersOf<Vector>;
+        return (Vector)((Bits)a < (Bits)b ? (Bits)a : (Bits)b);
+    }
+};
+
+// The first four lanes.
+inline Quad first_quad(Floats v) {
+    Quad quad;
+    std::memcpy(&quad, &v, sizeof quad);
+    return quad;
+}
+
+// Four rows with their lanes transposed within each 128-bit block: lane i of each is of row i.
+struct Transposed {
+    Floats of[4];
+
+    explicit Transposed(const Floats* rows) {
+        const Floats ab = low_pairs(rows[0], rows[1]), cd = low_pairs(rows[2], rows[3]);
+        const Floats ab_high = high_pairs(rows[0], rows[1]), cd_high = high_pairs(rows[2], rows[3]);
+        of[0] = low_halves(ab, cd);
+        of[1] = high_halves(ab, cd);
+        of[2] = low_halves(ab_high, cd_high);
+        of[3] = high_halves(ab_high, cd_high);
+    }
+};
+
+// All lanes of each of four rows; lane i of the result is of row i.
+template <typename Combine>
+inline Quad over_rows(const Floats* rows) {
+    const Transposed t(rows);
+    const Combine combine;
+    Floats v = combine(combine(t.of[0], t.of[1]), combine(t.of[2], t.of[3]));
+    for (std::size_t step = lanes / 2; step >= 4; step /= 2)
+        v = combine(v, shuffle(v, lane_numbers() ^ static_cast<std::int32_t>(step)));
+    return first_quad(v);
+}
 
 // Position of the first of `classes` that equals `most`; 0 if none does.
-inline std::int32_t first_equal(const float* x, std::size_t classes, Floats most) {
+inline std::int32_t first_equal(const float* x, std::size_t classes, float most) {
     std::size_t k = 0;
     for (; k + lanes <= classes; k += lanes) {
-        const std::uint32_t equal = equal_lanes(load(x + k), most);
+        const std::uint32_t equal = equal_lanes(load(x + k), all(most));
         if (equal != 0) return static_cast<std::int32_t>(k) + __builtin_ctz(equal);
     }
     for (; k < classes; ++k)
-        if (x[k] == most[0]) return static_cast<std::int32_t>(k);
+        if (x[k] == most) return static_cast<std::int32_t>(k);
     return 0;
 }
 
-// One row, put into one lane of `rows`; classes >= lanes.
+// Where a row ends: its last lanes, of which only those beyond `whole` are new.
+struct Ending {
+    std::size_t whole;
+    std::size_t rest;
+    Ints fresh;
+
+    explicit Ending(std::size_t classes)
+        : whole(classes / lanes * lanes),
+          rest(classes - whole),
+          fresh(lane_numbers() >= static_cast<std::int32_t>(lanes - rest)) {}
+
+    Floats of(const float* x) const {
+        return fresh ? load(x + whole + rest - lanes) : all(-infinity);
+    }
+};
+
+// The largest and the second of each lane, and where those that were read together with the first
+// of the largest begin.
 template <unsigned wanted>
-inline void along(const float* x, std::size_t classes, float binary, std::size_t lane,
-                  Reduced<Floats>& rows) {
-    constexpr std::size_t chains = 4;
-    const std::size_t whole = classes / lanes * lanes, rest = classes - whole;
-    // The last lanes of the row, of which only those beyond `whole` are new.
-    const Ints fresh = lane_numbers() >= static_cast<std::int32_t>(lanes - rest);
-    const Floats tail = fresh ? load(x + classes - lanes) : all(-infinity);
-
-    Reduced<Floats> part[chains] = {nothing_yet<Floats>(), nothing_yet<Floats>(),
-                                    nothing_yet<Floats>(), nothing_yet<Floats>()};
+inline void extremes(const float* x, const Ending& ending, Floats& most, Floats& second,
+                     Ints& begin) {
+    Reduced<Floats> row = nothing_yet<Floats>();
     std::size_t k = 0;
-    for (; k + chains * lanes <= whole; k += chains * lanes)
-        for (std::size_t i = 0; i < chains; ++i) offer<wanted>(part[i], load(x + k + i * lanes));
-    for (; k < whole; k += lanes) offer<wanted>(part[0], load(x + k));
-    offer<wanted>(part[1], tail);
-    merge<wanted>(part[0], part[1].most, part[1].second);
-    merge<wanted>(part[2], part[3].most, part[3].second);
-    merge<wanted>(part[0], part[2].most, part[2].second);
-    Reduced<Floats>& row = part[0];
-#pragma GCC unroll 4
-    for (std::size_t step = lanes / 2; step > 0; step /= 2) {
+    for (; k + 4 * lanes <= ending.whole; k += 4 * lanes) {
+        const Floats a = load(x + k), b = load(x + k + lanes);
+        const Floats c = load(x + k + 2 * lanes), d = load(x + k + 3 * lanes);
+        const Floats ab = greater_of(a, b), cd = greater_of(c, d);
+        const Floats largest = greater_of(ab, cd);
+        if (wanted & wants_label)
+            row.label = largest > row.most ? all(static_cast<std::int32_t>(k)) : row.label;
+        Floats next = largest;
+        if (wanted & wants_second)
+            next = greater_of(greater_of(lesser_of(a, b), lesser_of(c, d)), lesser_of(ab, cd));
+        merge<wanted>(row, largest, next);
+    }
+    for (; k < ending.whole + ending.rest; k += lanes) {
+        const Floats v = k < ending.whole ? load(x + k) : ending.of(x);
+        if (wanted & wants_label)
+            row.label = v > row.most ? all(static_cast<std::int32_t>(k)) : row.label;
+        offer<wanted>(row, v);
+    }
+    most = row.most;
+    second = row.second;
+    begin = row.label;
+}
+
+// Fetches the row at `next` meanwhile.
+template <unsigned wanted>
+inline Sums<Floats> sums_along(const float* x, const Ending& ending, float most, float binary,
+                               const float* next) {
+    const Floats largest = all(most);
+    Sums<Floats> a = {Floats{}, Floats{}}, b = a;
+    std::size_t k = 0;
+    for (; k + 2 * lanes <= ending.whole; k += 2 * lanes) {
+        __builtin_prefetch(next + k);
+        __builtin_prefetch(next + k + lanes);
+        add<wanted>(a, load(x + k), largest, binary);
+        add<wanted>(b, load(x + k + lanes), largest, binary);
+    }
+    if (k < ending.whole) add<wanted>(a, load(x + k), largest, binary);
+    if (ending.rest > 0) add<wanted>(b, ending.of(x), largest, binary, ending.fresh);
+    return {a.total + b.total, a.weighted + b.weighted};
+}
+
+// One to four rows, each a lane of the result, while as many `next` ones are fetched;
+// classes >= lanes.
+template <unsigned wanted>
+inline Reduced<Quad> along(const float* const* rows, const float* const* next, std::size_t count,
+                           std::size_t classes, float binary) {
+    const Ending ending(classes);
+    Floats most[4], second[4];
+    Ints begin[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+        if (i < count) {
+            extremes<wanted>(rows[i], ending, most[i], second[i], begin[i]);
+        } else {
+            most[i] = most[0], second[i] = second[0], begin[i] = begin[0];
+        }
+    }
+    Reduced<Quad> reduced = nothing_yet<Quad>();
+    const Transposed m(most);
+    Reduced<Floats> all_rows = nothing_yet<Floats>();
+    all_rows.most = m.of[0];
+    if (wanted & wants_second) {
+        const Transposed s(second);
+        all_rows.second = s.of[0];
+        for (std::size_t i = 1; i < 4; ++i) merge<wanted>(all_rows, m.of[i], s.of[i]);
+    } else {
+        for (std::size_t i = 1; i < 4; ++i) merge<wanted>(all_rows, m.of[i], m.of[i]);
+    }
+    for (std::size_t step = lanes / 2; step >= 4; step /= 2) {
         const Ints other = lane_numbers() ^ static_cast<std::int32_t>(step);
-        merge<wanted>(row, shuffle(row.most, other), shuffle(row.second, other));
+        merge<wanted>(all_rows, shuffle(all_rows.most, other), shuffle(all_rows.second, other));
     }
+    reduced.most = first_quad(all_rows.most);
+    reduced.second = first_quad(all_rows.second);
 
-    for (k = 0; k + 2 * lanes <= whole; k += 2 * lanes) {
-        add<wanted>(row, load(x + k), row.most, binary);
-        add<wanted>(part[1], load(x + k + lanes), row.most, binary);
+    Floats total[4], weighted[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+        if (i < count) {
+            const Sums<Floats> sums =
+                sums_along<wanted>(rows[i], ending, reduced.most[i], binary, next[i]);
+            total[i] = sums.total, weighted[i] = sums.weighted;
+        } else {
+            total[i] = total[0], weighted[i] = weighted[0];
+        }
     }
-    if (k < whole) add<wanted>(row, load(x + k), row.most, binary);
-    add<wanted>(part[1], tail, row.most, binary, fresh);
+    reduced.total = over_rows<Add>(total);
+    if (wanted & wants_weighted) reduced.weighted = over_rows<Add>(weighted);
 
-    rows.most[lane] = row.most[0];
-    rows.total[lane] = over_lanes<Sum>(row.total + part[1].total)[0];
-    if (wanted & wants_second) rows.second[lane] = row.second[0];
-    if (wanted & wants_weighted)
-        rows.weighted[lane] = over_lanes<Sum>(row.weighted + part[1].weighted)[0];
-    if (wanted & wants_label) rows.label[lane] = first_equal(x, classes, row.most);
+    if (wanted & wants_label) {
+        Floats begins[4];
+        for (std::size_t i = 0; i < 4; ++i)
+            begins[i] = (Floats)(most[i] == all(reduced.most[i]) ? begin[i] : all(INT32_MAX));
+        const auto first = (IntegersOf<Quad>)over_rows<Lesser>(begins);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto from = static_cast<std::size_t>(first[i]);
+            // Only of an invalid row no lane has the largest.
+            if (from < classes)
+                reduced.label[i] = first[i] + first_equal(rows[i] + from, classes - from,
+                                                          reduced.most[i]);
+        }
+    }
+    return reduced;
 }
