@@ -3,8 +3,6 @@
 // Every step rounds the same way whatever the width of the vector: a row alone gets the bits that
 // it gets among others.
 
-typedef float Quad __attribute__((vector_size(16)));
-
 template <typename Vector>
 struct Integers {
     typedef std::int32_t Type __attribute__((vector_size(sizeof(Vector))));
@@ -29,34 +27,6 @@ template <typename Vector>
 inline Vector spread(float value) {
     return value - Vector{};
 }
-
-// On NaN both give `b`. Spelt out for AVX-512, where GCC makes a comparison and a blend of them.
-template <typename Vector>
-inline Vector greater_of(Vector a, Vector b) {
-    return a > b ? a : b;
-}
-template <typename Vector>
-inline Vector lesser_of(Vector a, Vector b) {
-    return a < b ? a : b;
-}
-#if defined(__x86_64__) && COINFER_VECTOR_BYTES == 64
-template <>
-inline Floats greater_of(Floats a, Floats b) {
-    return _mm512_max_ps(a, b);
-}
-template <>
-inline Floats lesser_of(Floats a, Floats b) {
-    return _mm512_min_ps(a, b);
-}
-template <>
-inline Quad greater_of(Quad a, Quad b) {
-    return _mm_max_ps(a, b);
-}
-template <>
-inline Quad lesser_of(Quad a, Quad b) {
-    return _mm_min_ps(a, b);
-}
-#endif
 
 constexpr float least_power = -126.0f;  // 2 to it is still normal; what is below adds nothing
 

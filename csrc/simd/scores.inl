@@ -36,15 +36,15 @@ inline Reduced<Vector> nothing_yet() {
 
 template <unsigned wanted, typename Vector>
 inline void offer(Reduced<Vector>& row, Vector v) {
-    if (wanted & wants_second) row.second = greater_of(lesser_of(v, row.most), row.second);
-    row.most = greater_of(v, row.most);
+    if (wanted & wants_second) row.second = larger(smaller(v, row.most), row.second);
+    row.most = larger(v, row.most);
 }
 
 template <unsigned wanted, typename Vector>
 inline void merge(Reduced<Vector>& row, Vector most, Vector second) {
     if (wanted & wants_second)
-        row.second = greater_of(lesser_of(row.most, most), greater_of(row.second, second));
-    row.most = greater_of(row.most, most);
+        row.second = larger(smaller(row.most, most), larger(row.second, second));
+    row.most = larger(row.most, most);
 }
 
 template <typename Vector>
@@ -55,7 +55,7 @@ struct Sums {
 
 template <unsigned wanted, typename Vector>
 inline void add(Sums<Vector>& sums, Vector v, Vector most, float binary) {
-    const Vector power = greater_of(spread<Vector>(least_power), (v - most) * binary);
+    const Vector power = larger(spread<Vector>(least_power), (v - most) * binary);
     const Vector e = power_of_two(power);
     sums.total += e;
     if (wanted & wants_weighted) sums.weighted = multiply_add(e, power, sums.weighted);
@@ -65,7 +65,7 @@ inline void add(Sums<Vector>& sums, Vector v, Vector most, float binary) {
 template <unsigned wanted, typename Vector>
 inline void add(Sums<Vector>& sums, Vector v, Vector most, float binary,
                 IntegersOf<Vector> there) {
-    const Vector power = greater_of(spread<Vector>(least_power), (v - most) * binary);
+    const Vector power = larger(spread<Vector>(least_power), (v - most) * binary);
     const Vector e = (Vector)((IntegersOf<Vector>)power_of_two(power) & there);
     sums.total += e;
     if (wanted & wants_weighted) sums.weighted = multiply_add(e, power, sums.weighted);
@@ -81,7 +81,7 @@ inline Vector score(const Reduced<Vector>& row, const Temperature& temperature) 
     if (rule == Rule::max_prob) return inverse;
     if (rule == Rule::margin) {
         const Vector gap = (row.second - row.most) * temperature.binary;
-        return one_minus_power(greater_of(spread<Vector>(least_power), gap)) * inverse;
+        return one_minus_power(larger(spread<Vector>(least_power), gap)) * inverse;
     }
     const Vector log_total = logarithm(row.total);
     if (rule == Rule::entropy)
@@ -155,16 +155,17 @@ inline void reduce(const float* logits, std::size_t classes, Rows rows, const To
     for (std::size_t at = 0; at < rows.count; at += lanes) {
         const std::size_t count = std::min(lanes, rows.count - at);
         if (classes > few_classes) {
-            const float* starts[4];
-            const float* next[4];
-            for (std::size_t first = 0; first < count; first += 4) {
-                const std::size_t some = std::min<std::size_t>(4, count - first);
+            const std::size_t together = rows_together(classes);
+            for (std::size_t first = at; first < at + count; first += together) {
+                const std::size_t some = std::min(together, at + count - first);
+                const float* starts[4];
+                const float* next[4];
                 for (std::size_t i = 0; i < some; ++i) {
-                    const std::size_t row = at + first + i;
-                    starts[i] = logits + place(rows, row) * classes;
-                    next[i] = logits + place(rows, std::min(row + 4, rows.count - 1)) * classes;
+                    const std::size_t after = std::min(first + i + together, rows.count - 1);
+                    starts[i] = logits + place(rows, first + i) * classes;
+                    next[i] = logits + place(rows, after) * classes;
                 }
-                to(along<wanted>(starts, next, some, classes, binary), at + first, some);
+                to(along<wanted>(starts, next, some, classes, binary), first, some);
             }
         } else if (rows.list == nullptr && count == lanes) {
             to(across<wanted>(Adjacent{logits + at * classes, classes}, classes, binary), at, lanes);

@@ -1,6 +1,9 @@
 // Many classes: rows are reduced along their classes, up to four rows together, so that they share
 // what has to be combined across lanes. Included by scores.inl.
 
+// As many as leave room for as many more in a cache of 32 KB.
+inline std::size_t rows_together(std::size_t classes) { return classes <= 1024 ? 4 : 1; }
+
 // Ways to combine two vectors. Not lambdas: their conversion to a pointer would not be compiled
 // for the instruction set.
 struct Add {
@@ -87,13 +90,13 @@ inline void extremes(const float* x, const Ending& ending, Floats& most, Floats&
     for (; k + 4 * lanes <= ending.whole; k += 4 * lanes) {
         const Floats a = load(x + k), b = load(x + k + lanes);
         const Floats c = load(x + k + 2 * lanes), d = load(x + k + 3 * lanes);
-        const Floats ab = greater_of(a, b), cd = greater_of(c, d);
-        const Floats largest = greater_of(ab, cd);
+        const Floats ab = larger(a, b), cd = larger(c, d);
+        const Floats largest = larger(ab, cd);
         if (wanted & wants_label)
             row.label = largest > row.most ? all(static_cast<std::int32_t>(k)) : row.label;
         Floats next = largest;
         if (wanted & wants_second)
-            next = greater_of(greater_of(lesser_of(a, b), lesser_of(c, d)), lesser_of(ab, cd));
+            next = larger(larger(smaller(a, b), smaller(c, d)), smaller(ab, cd));
         merge<wanted>(row, largest, next);
     }
     for (; k < ending.whole + ending.rest; k += lanes) {

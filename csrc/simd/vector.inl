@@ -5,6 +5,8 @@
 typedef float Floats __attribute__((vector_size(COINFER_VECTOR_BYTES)));
 typedef std::int32_t Ints __attribute__((vector_size(COINFER_VECTOR_BYTES)));
 
+typedef float Quad __attribute__((vector_size(16)));  // four lanes, whatever the width
+
 constexpr std::size_t lanes = COINFER_VECTOR_BYTES / sizeof(float);
 
 inline Floats load(const float* from) {
@@ -28,30 +30,39 @@ inline Floats all(float value) { return value - Floats{}; }
 inline Ints all(std::int32_t value) { return value - Ints{}; }
 
 // On NaN both give `b`, so a clamp is written larger(v, bound) only where NaN is dealt with.
-inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
-inline Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
-inline Ints larger(Ints a, Ints b) { return a > b ? a : b; }
+// Spelt out for AVX-512, where GCC makes a comparison and a blend of them.
+template <typename Vector>
+inline Vector larger(Vector a, Vector b) {
+    return a > b ? a : b;
+}
+template <typename Vector>
+inline Vector smaller(Vector a, Vector b) {
+    return a < b ? a : b;
+}
+#if defined(__x86_64__) && COINFER_VECTOR_BYTES == 64
+template <>
+inline Floats larger(Floats a, Floats b) {
+    return _mm512_max_ps(a, b);
+}
+template <>
+inline Floats smaller(Floats a, Floats b) {
+    return _mm512_min_ps(a, b);
+}
+template <>
+inline Quad larger(Quad a, Quad b) {
+    return _mm_max_ps(a, b);
+}
+template <>
+inline Quad smaller(Quad a, Quad b) {
+    return _mm_min_ps(a, b);
+}
+#endif
 
 inline Ints lane_numbers() {
     Ints v;
     for (std::size_t i = 0; i < lanes; ++i) v[i] = static_cast<std::int32_t>(i);
     return v;
 }
-
-// Ways to combine lanes. Not lambdas: their conversion to a pointer would not be compiled for the
-// instruction set.
-struct Largest {
-    Floats operator()(Floats a, Floats b) const { return larger(a, b); }
-};
-struct Smallest {
-    Ints operator()(Ints a, Ints b) const { return a < b ? a : b; }
-};
-struct Sum {
-    Floats operator()(Floats a, Floats b) const { return a + b; }
-};
-struct Any {
-    Ints operator()(Ints a, Ints b) const { return a | b; }
-};
 
 // Lane i of the result is lane from[i] of `v`.
 template <typename Vector>
@@ -63,15 +74,6 @@ inline Vector shuffle(Vector v, Ints from) {
 #else
     return __builtin_shuffle(v, from);
 #endif
-}
-
-// Combines all lanes by halves; the result is in every lane.
-template <typename Combine, typename Vector>
-inline Vector over_lanes(Vector v) {
-#pragma GCC unroll 4
-    for (std::size_t step = lanes / 2; step > 0; step /= 2)
-        v = Combine()(v, shuffle(v, lane_numbers() ^ static_cast<std::int32_t>(step)));
-    return v;
 }
 
 // Adding 1.5 * 2^23 rounds to an integer (half to even) and leaves it in the low bits.
