@@ -20,6 +20,7 @@ class What(StrEnum):
     METHODS = "methods"
     DATASETS = "datasets"
     KERNELS = "kernels"
+    DEVICES = "devices"
     RUNS = "runs"
 
 
@@ -30,13 +31,14 @@ def list_(
         Path, typer.Option("-o", "--output", help="Folder whose runs are listed.")
     ] = RUNS,
 ) -> None:
-    """List suites, axes, methods, data sets, kernels or runs."""
+    """List suites, axes, methods, data sets, kernels, devices or runs."""
     listing: dict[What, Callable[[], list[dict[str, Any]]]] = {
         What.SUITES: _suites,
         What.AXES: _axes,
         What.METHODS: _methods,
         What.DATASETS: _datasets,
         What.KERNELS: _kernels,
+        What.DEVICES: _devices,
         What.RUNS: lambda: _runs(output),
     }
     rows = listing[what]()
@@ -135,6 +137,13 @@ def _kernels() -> list[dict[str, Any]]:
         {"name": name, "status": status, "in_use": name == chosen}
         for name, status in info.get("backends", {}).items()
     ]
+
+
+def _devices() -> list[dict[str, Any]]:
+    """Boards that a device of a suite can be `like`."""
+    from coinfer.cluster import BOARDS
+
+    return [{"name": name, **board._asdict()} for name, board in BOARDS.items()]
 
 
 def _runs(output: Path) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ _LIBRARY: Final = "speed: MobileNet-v2 (300 MMAC) in the benchmark list of ncnn 
 _CLOCK: Final = (
     "speed: dot product of 256 in the benchmarks of ESP-DSP (2024), 240 MHz, halved for memory"
 )
-_CURRENT: Final = "busy: typical active current in the Raspberry Pi documentation (2024) at 5 V"
+_CURRENT: Final = "busy: typical active current in the Raspberry Pi documentation (2025) at 5 V"
 
 BOARDS: Final[dict[str, Board]] = {
     "raspberry-pi-3": Board(

@@ -168,7 +168,8 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                         f"cluster: route {route!r} with the unknown device {end!r}; "
                         f"{hint(end, names)}"
                     )
-            if link.down_bps != link.up_bps:
+            steps = link.trace if isinstance(link.trace, tuple) else ()
+            if link.down_bps != link.up_bps or any(s.up_bps != s.down_bps for s in steps):
                 raise ClusterError(
                     f"cluster: route {route!r} is one way and its rate is up_bps; leave out "
                     f"down_bps, and give the way back a route {ends[1] + '>' + ends[0]!r}"

@@ -21,8 +21,8 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     up_bps, down_bps : float
-        Bit rates from and to the device; down as up unless said. With a trace they are what
-        planners go by, and the mean of the trace unless said.
+        Bit rates from and to the device; down as up where only that is said. With a trace they
+        are what planners go by, and its mean where nothing is said.
     latency_ms, jitter_ms : float
         Every message takes the latency plus a keyed uniform draw from [0, jitter].
     header_bytes : int
@@ -60,7 +60,7 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if isinstance(self.trace, tuple):
             check_rates(self.trace)
-            self._fill(*mean_bps(self.trace))
+            self._fill(*(mean_bps(self.trace) if self.up_bps is None else 2 * (self.up_bps,)))
         elif self.trace is None:
             if self.up_bps is None:
                 raise ClusterError("link: up_bps is missing; give a bit rate, or a trace")

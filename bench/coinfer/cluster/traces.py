@@ -106,7 +106,7 @@ def check_arrivals(times: Sequence[float], place: str = "workload: trace") -> No
     """
     if not times:
         raise ClusterError(f"{place}: no arrivals; give at least one")
-    if not times[0] >= 0:
+    if not 0 <= times[0] < math.inf:
         raise ClusterError(f"{place}: an arrival at {times[0]} ms; use times from 0 on")
     for before, after in itertools.pairwise(times):
         if not before <= after < math.inf:

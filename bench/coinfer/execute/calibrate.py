@@ -36,7 +36,8 @@ def calibrate(path: Path | None = None, rounds: int = ROUNDS) -> CostTable:
 
     The reference kernel (a 3×3 convolution from 16 to 32 channels on 14×14, one thread) is timed
     before every kernel in random order; the table holds medians of the ratios, which are steady
-    on a shared machine where absolute times are not.
+    on a shared machine where absolute times are not. How fast the reference kernel itself was is
+    the one absolute figure: for devices whose speed is stated as a multiple of it.
 
     Parameters
     ----------
@@ -51,12 +52,14 @@ def calibrate(path: Path | None = None, rounds: int = ROUNDS) -> CostTable:
         for operation, size, call in _operations(backend.load(name))
     }
     ratios: dict[tuple[str, str, int], list[float]] = {key: [] for key in calls}
+    references_ns: list[float] = []
     order = list(calls)
     shuffle = random.Random(0)
     for _ in range(rounds):
         shuffle.shuffle(order)
         for key in order:
-            ratios[key].append(REFERENCE_MACS * _time_ns(calls[key]) / _time_ns(reference))
+            references_ns.append(_time_ns(reference))
+            ratios[key].append(REFERENCE_MACS * _time_ns(calls[key]) / references_ns[-1])
     kernels: dict[str, dict[str, KernelCost]] = {}
     small, large = SIZES
     for name, operation, size in sorted(calls):
@@ -69,6 +72,7 @@ def calibrate(path: Path | None = None, rounds: int = ROUNDS) -> CostTable:
         measured=datetime.datetime.now(datetime.UTC).date().isoformat(),
         reference="conv2d 16->32, 3x3, 14x14, float32, one thread (torch)",
         kernels=kernels,
+        reference_macs_per_s=round(REFERENCE_MACS * 1e9 / statistics.median(references_ns)),
     )
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

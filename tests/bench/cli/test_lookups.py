@@ -76,6 +76,10 @@ def test_lists(fake, coinfer):
     assert "kernels" in coinfer("list", "axes").stdout
     kernels = json.loads(coinfer("list", "kernels", "--format", "json").stdout)
     assert {"native", "numba", "reference"} == {k["name"] for k in kernels}
+    devices = json.loads(coinfer("list", "devices", "--format", "json").stdout)
+    boards = {board.pop("name"): board for board in devices}
+    assert boards["raspberry-pi-4"]["macs_per_s"] == 3.2e9
+    assert all("20" in board["source"] for board in boards.values()), "a source has its year"
     datasets = json.loads(coinfer("list", "datasets", "--format", "json").stdout)
     assert "digits" in {d["name"] for d in datasets}
 

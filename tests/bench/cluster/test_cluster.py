@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,13 +38,8 @@ def test_draws_are_uniform_and_keyed():
     assert {choice("abc", n) for n in range(60)} == set("abc")
 
 
-def cluster_of(*names: str, **more) -> Cluster:
-    devices = tuple(Device(name=name, macs_per_s=1e6) for name in names)
-    return Cluster(devices=devices, links={"*": Link(up_bps=1e6)}, **more)
-
-
 @given(seed=st.integers(0, 10**9), count=st.integers(1, 6), lost=st.integers(0, 6))
-def test_random_targets_are_different_devices(seed, count, lost):
+def test_random_targets_are_different_devices(cluster_of, seed, count, lost):
     devices = cluster_of(*(f"d{i}" for i in range(count)))
     faults = FaultList(events=(Fault(kind="crash", on_request=1),) * lost)
     if lost > count:
@@ -54,7 +51,7 @@ def test_random_targets_are_different_devices(seed, count, lost):
     assert expand(faults, devices, seed) == events
 
 
-def test_one_more_device_does_not_change_another_seeds_targets():
+def test_every_device_is_drawn_by_some_seed(cluster_of):
     faults = FaultList(events=(Fault(kind="crash", at_ms=3),))
     four = cluster_of("d0", "d1", "d2", "d3")
     targets = {expand(faults, four, s)[0].target for s in range(50)}
@@ -95,6 +92,63 @@ def test_poisson_arrivals_have_the_rate_and_exponential_gaps():
     assert stats.kstest(gaps_s, "expon", args=(0, 1 / 50.0)).pvalue > 0.001
     assert arrivals_ns(Workload(requests=3), seed=1) is None
     assert arrivals_ns(Workload(kind="offline", requests=3), seed=1) == [0, 0, 0]
+
+
+def test_a_trace_of_arrivals_is_taken_from_its_start():
+    times = (0.0, 1.5, 1.5, 20.0)
+    every = Workload(kind="trace", trace=times)
+    assert every.requests == 4
+    assert arrivals_ns(every, seed=1) == [0, 1_500_000, 1_500_000, 20_000_000]
+    two = Workload(kind="trace", trace="day.csv", requests=2).read(lambda _: "at_ms\n0\n3\n4\n")
+    assert arrivals_ns(two, seed=9) == [0, 3_000_000]
+    with pytest.raises(ClusterError, match=r"trace 'day\.csv' was not read"):
+        arrivals_ns(Workload(kind="trace", trace="day.csv"), seed=1)
+
+
+@given(
+    requests=st.integers(1, 200),
+    more=st.integers(0, 50),
+    rate=st.floats(0.1, 1e4),
+    seed=st.integers(0, 10**6),
+)
+def test_more_requests_do_not_move_those_that_are_there(requests, more, rate, seed):
+    few = arrivals_ns(Workload(kind="server", requests=requests, rate_rps=rate), seed)
+    many = arrivals_ns(Workload(kind="server", requests=requests + more, rate_rps=rate), seed)
+    assert many[:requests] == few
+    assert all(0 <= a <= b for a, b in itertools.pairwise(few))
+    # Twice the rate is the same luck in half the time.
+    twice = arrivals_ns(Workload(kind="server", requests=requests, rate_rps=2 * rate), seed)
+    assert all(abs(2 * b - a) <= 2 for a, b in zip(few, twice, strict=True))
+
+
+def test_requests_that_wait_for_others_have_no_times():
+    assert arrivals_ns(Workload(kind="multi-stream", samples_per_query=4), seed=1) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"kind": "multi-stream"}, "samples_per_query is for kind = 'multi-stream', and needed"),
+        ({"samples_per_query": 2}, "samples_per_query is for kind = 'multi-stream'"),
+        ({"kind": "multi-stream", "samples_per_query": 0}, "samples_per_query = 0"),
+        ({"kind": "trace"}, "trace is for kind = 'trace', and needed"),
+        ({"trace": (1.0,)}, "trace is for kind = 'trace'"),
+        ({"kind": "trace", "trace": (2.0, 1.0)}, "workload: trace: an arrival at 1.0 ms follows"),
+        ({"kind": "trace", "trace": (1.0,), "requests": 2}, "requests = 2, .* has 1 arrivals"),
+        ({"kind": "server", "rate_rps": 0}, "rate_rps = 0; use a finite number > 0"),
+        ({"kind": "offline", "queue_limit": 0}, "queue_limit = 0; use at least 1"),
+        ({"queue_limit": 3}, "queue_limit is never reached by kind = 'single-stream'"),
+        ({"on_overflow": "drop-oldest"}, "on_overflow is for a queue_limit"),
+        ({"queue_limit": 1, "on_overflow": "oldest"}, "'oldest'; did you mean 'drop-oldest'"),
+        ({"warm_up": -1}, "warm_up = -1; use at least 0"),
+        ({"warm_up": 100}, "warm_up = 100 leaves nothing of requests = 100"),
+        ({"batch_rows": 0}, "batch_rows = 0; use at least 1"),
+        ({"batch_wait_ms": -1}, "batch_wait_ms = -1; use a finite number >= 0"),
+    ],
+)
+def test_impossible_workloads_are_refused(said, message):
+    with pytest.raises(ClusterError, match=message):
+        Workload(**said)
 
 
 @given(requests=st.integers(1, 50), available=st.integers(1, 20), seed=st.integers(0, 99))

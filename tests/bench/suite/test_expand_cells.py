@@ -181,6 +181,34 @@ def test_faults_on_devices_that_the_cluster_lacks_are_refused():
         expand(read_suite(text, "mine.toml"), METHODS)
 
 
+def test_faults_that_some_seed_cannot_place_are_refused_before_any_cell_runs():
+    # Whether d1 is left for the second entry hangs on whom the first one drew.
+    text = TEXT.replace('["nonn", "tree"]', '["nonn"]\nfaults = ["f"]\ncluster = ["two"]')
+    text += """
+[cluster.two]
+devices = [{ name = "d0", macs_per_s = 1 }, { name = "d1", macs_per_s = 1 }]
+links = { "*" = { up_bps = 1 } }
+[faults.f]
+events = [
+    { kind = "crash", target = "d0", at_ms = 200 },
+    { kind = "crash", at_ms = 0, rejoin_after_ms = 100 },
+    { kind = "crash", at_ms = 50, rejoin_after_ms = 250 },
+]
+"""
+    suite = read_suite(text, "mine.toml")
+
+    def refused(seed: int) -> bool:
+        try:
+            expand(suite, METHODS, {"run_seed": [seed]})
+        except SuiteError:
+            return True
+        return False
+
+    assert 0 < sum(map(refused, range(20))) < 20
+    with pytest.raises(SuiteError, match="event 2 finds no device left"):
+        expand(suite, METHODS, {"run_seed": list(range(20))})
+
+
 def test_the_kernels_follow_the_environment_unless_the_suite_says_otherwise(monkeypatch):
     suite = load_suite("smoke")
     monkeypatch.delenv("COINFER_KERNELS", raising=False)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from coinfer.cluster import BOARDS
 from coinfer.errors import SuiteError
-from coinfer.suite import load_suite, shipped_suites
+from coinfer.suite import expand, load_suite, shipped_suites
 from coinfer.suite.load import read_suite
+
+
+class NoParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
 
 GOOD = """
 schema = 1
@@ -124,3 +131,83 @@ def test_unreadable_and_binary_files_are_said(tmp_path: Path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SuiteError, match="not UTF-8"):
         load_suite(path)
+
+
+TRACED = """
+schema = 1
+name = "traced"
+question = "?"
+[defaults]
+workload = { kind = "trace", trace = "days/monday.csv" }
+[axes]
+method = ["nonn"]
+cluster = ["mine"]
+[cluster.mine]
+devices = [{ name = "a", like = "esp32" }, { name = "b", flops = 3e6 }]
+groups = { both = ["a", "b"] }
+[cluster.mine.links]
+"*" = { trace = "wifi.csv" }
+[cluster.mine.routes]
+"a>b" = { up_bps = 1e6 }
+"""
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> Path:
+    (tmp_path / "days").mkdir()
+    (tmp_path / "days" / "monday.csv").write_text("at_ms\n0\n10\n30\n")
+    # As spreadsheets save it: with a byte-order mark and CRLF.
+    (tmp_path / "wifi.csv").write_bytes(b"\xef\xbb\xbfat_ms,up_bps,down_bps\r\n0,1e6,2e6\r\n")
+    (tmp_path / "traced.toml").write_text(TRACED)
+    return tmp_path / "traced.toml"
+
+
+def test_traces_lie_beside_the_suite_and_their_content_becomes_part_of_it(traced, monkeypatch):
+    monkeypatch.chdir("/")
+    suite = load_suite(traced)
+    assert suite.defaults.workload.trace == (0.0, 10.0, 30.0)
+    assert suite.defaults.workload.requests == 3
+    mine = suite.cluster["mine"]
+    assert mine.link("a").trace is not None
+    assert (mine.link("a").up_bps, mine.link("b").down_bps) == (1e6, 2e6)
+    assert mine.device("a").macs_per_s == BOARDS["esp32"].macs_per_s
+    assert mine.device("b").macs_per_s == 1.5e6
+    # Written out, it stands alone, and another content is another cell.
+    (cell,) = expand(suite, {"nonn": NoParameters})
+    assert msgspec.convert(msgspec.to_builtins(suite), type(suite)) == suite
+    (traced.parent / "wifi.csv").write_text("at_ms,up_bps,down_bps\n0,1e6,3e6\n")
+    (other,) = expand(load_suite(traced), {"nonn": NoParameters})
+    assert other.key == cell.key
+    assert msgspec.json.encode(other) != msgspec.json.encode(cell)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("days/monday", "days/tuesday"), ["$.defaults.workload", "tuesday.csv", "No such file"]),
+        (("wifi.csv", "days/monday.csv"), ["$.cluster.mine", "link '*'", "at_ms,up_bps,down_bps"]),
+        (("wifi.csv", "days"), ["$.cluster.mine", "cannot be read", "relative to the suite file"]),
+        (('like = "esp32"', 'like = "esp23"'), ["$.cluster.mine", "did you mean 'esp32'"]),
+        (('like = "esp32"', 'lik = "esp32"'), ["$.cluster.mine.devices[0].lik", "'like'"]),
+        ((', like = "esp32"', ""), ["$.cluster.mine", "device a", "exactly one of macs_per_s"]),
+        (('["a", "b"]', '["a", "c"]'), ["$.cluster.mine", "group 'both'", "'c'"]),
+        (('"a>b"', '"a>c"'), ["$.cluster.mine", "route 'a>c'", "'c'"]),
+        (('trace = "days', 'trac = "days'), ["$.defaults.workload.trac", "'trace'"]),
+        (('"trace",', '"offline",'), ["$.defaults.workload", "trace is for kind = 'trace'"]),
+    ],
+)
+def test_what_is_wrong_with_a_trace_or_a_name_is_said_with_its_path(traced, change, expected):
+    traced.write_text(TRACED.replace(*change))
+    with pytest.raises(SuiteError) as caught:
+        load_suite(traced)
+    message = str(caught.value)
+    assert message.startswith(f"{traced}: ")
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+def test_a_trace_that_is_no_text_is_refused(traced):
+    (traced.parent / "wifi.csv").write_bytes(b"\xff\xff")
+    with pytest.raises(SuiteError, match="it is not UTF-8 text"):
+        load_suite(traced)

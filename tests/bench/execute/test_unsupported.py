@@ -1,0 +1,68 @@
+"""What a suite may say and no driver carries out is refused before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from coinfer.cluster import Fault, FaultList, Link, RateStep, Workload
+from coinfer.errors import UsageError
+from coinfer.execute import check
+from coinfer.methods import parameter_types
+from coinfer.suite import expand, load_suite
+
+
+@pytest.fixture(scope="module")
+def cell():
+    overrides = {"method": ["local-teacher"], "faults": ["none"], "run_seed": [0]}
+    (one,) = expand(load_suite("smoke"), parameter_types(), overrides)
+    return one
+
+
+def fault(**said):
+    return lambda cell: replace(cell, faults=FaultList((Fault(**said),)))
+
+
+def link(**said):
+    return lambda cell: replace(
+        cell, cluster=replace(cell.cluster, links={"*": Link(up_bps=1e6, **said)})
+    )
+
+
+def workload(**said):
+    return lambda cell: replace(cell, workload=Workload(**said))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (fault(kind="pause", on_request=1, duration_ms=5), "faults of kind 'pause'"),
+        (fault(kind="crash", on_request=1, rejoin_after_ms=5), "rejoin_after_ms"),
+        (link(loss=0.1), "loss of messages"),
+        (link(on_loss="retransmit", retransmit_ms=1), "on_loss = 'retransmit'"),
+        (link(trace=(RateStep(0, 1, 1),)), "traces of links"),
+        (
+            lambda c: replace(c, cluster=replace(c.cluster, routes={"d0>d1": Link(1e6)})),
+            "routes",
+        ),
+        (
+            lambda c: replace(c, cluster=replace(c.cluster, broadcast="multicast")),
+            "broadcast = 'multicast'",
+        ),
+        (workload(kind="multi-stream", samples_per_query=2), "kind 'multi-stream'"),
+        (workload(kind="offline", queue_limit=2), "queue_limit"),
+        (workload(warm_up=2), "warm_up"),
+        (workload(batch_rows=2), "batch_rows"),
+        (workload(batch_wait_ms=2), "batch_wait_ms"),
+    ],
+)
+def test_it_is_refused_by_name(cell, change, named):
+    with pytest.raises(UsageError, match="no driver carries out") as caught:
+        check(change(cell))
+    assert named in str(caught.value)
+
+
+def test_what_the_drivers_do_carry_out_is_not_refused(cell):
+    check(cell)
+    check(fault(kind="crash", target="random:2", rate_per_s=0.1)(cell))
+    check(workload(kind="trace", trace=(0.0, 5.0))(cell))
