@@ -6,7 +6,7 @@ import re
 import shlex
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import pytest
 import typer
 
 from coinfer.cli.app import app
+from coinfer.cluster import BOARDS, CLUSTERS, Cluster, Device, Fault, Link, Workload
+from coinfer.cluster.faults import KINDS
 from coinfer.methods import parameter_types
 from coinfer.metrics import METRICS
 from coinfer.suite import AXES, expand
@@ -131,6 +133,42 @@ def test_every_axis_is_documented_with_its_default():
     # None means what COINFER_KERNELS says, and "native" where it says nothing.
     assert coded["kernels"] is None
     assert defaults_in(table) == coded | {"kernels": "native"}
+
+
+STATED = {
+    "### `defaults.workload`": Workload,
+    "### `[cluster.<name>]`": Cluster,
+    "#### Devices": Device,
+    "#### Links": Link,
+    "### `[faults.<name>]`": Fault,
+}
+
+
+@pytest.mark.parametrize("heading", STATED)
+def test_every_key_of_a_table_is_documented_with_its_default(heading):
+    page = (ROOT / "docs" / "suite-file.md").read_text("utf-8")
+    text = page.partition(f"\n{heading}\n")[2].partition("\n#")[0]
+    table = text.partition("| key | default | meaning |\n")[2].partition("\n\n")[0]
+    coded = {f.name: f.default for f in msgspec.structs.fields(STATED[heading])}
+    for field in msgspec.structs.fields(STATED[heading]):
+        if field.default_factory is not msgspec.NODEFAULT:
+            coded[field.name] = field.default_factory()
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == order_of(coded, table)
+    simple = {n: v for n, v in coded.items() if v is not None and v is not msgspec.NODEFAULT}
+    assert defaults_in(table) == simple
+
+
+def order_of(names: Iterable[str], table: str) -> list[str]:
+    """Names in the order in which a page has them, which is its own; missing ones at the end."""
+    return sorted(names, key=lambda name: table.find(f"| `{name}` |") % (len(table) + 1))
+
+
+def test_every_board_preset_and_kind_of_fault_is_documented():
+    told = section("suite-file.md", "## Keys")
+    first = set(re.findall(r"^\| `([\w-]+)` \|", told, re.MULTILINE))
+    assert set(CLUSTERS) | set(KINDS) <= first
+    (boards,) = re.findall(r"^\| `like` .*", told, re.MULTILINE)
+    assert set(BOARDS) == set(re.findall(r"`([\w-]+-?\w*)`", boards.partition("devices`")[2]))
 
 
 def test_every_metric_is_documented():
