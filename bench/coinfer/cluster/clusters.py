@@ -135,11 +135,10 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _check_links(self, names: tuple[str, ...]) -> None:
         for name in names:
             self.link(name)
-        for name in self.links:
-            if name != "*" and name not in names:
-                raise ClusterError(
-                    f"cluster: link for unknown device {name!r}; {hint(name, (*names, '*'))}"
-                )
+        if unknown := sorted(self.links.keys() - {*names, "*"}):
+            raise ClusterError(
+                f"cluster: link for unknown device {unknown[0]!r}; {hint(unknown[0], (*names, '*'))}"
+            )
 
     def _check_groups(self, names: tuple[str, ...]) -> None:
         for group, members in self.groups.items():

@@ -17,40 +17,11 @@ import msgspec
 from coinfer.cluster.clusters import Cluster
 from coinfer.cluster.draws import uniform
 from coinfer.cluster.faults import WINDOWS, Fault, FaultEvent, FaultList
+from coinfer.cluster.spans import Moment, Span
 from coinfer.errors import ClusterError, hint
 
 MOST_EVENTS: Final = 100_000
 """Most events that one entry with a rate may be expected to have."""
-
-
-class _Moment(NamedTuple):
-    """A time in nanoseconds, or the start of a request: which of two such comes first is open."""
-
-    clock: str
-    value: int
-
-
-class _Span(NamedTuple):
-    """From a moment on, for ever, until a value on the same clock, or nobody knows until when."""
-
-    start: _Moment
-    end: float | None
-
-    def holds(self, moment: _Moment) -> bool | None:
-        """Whether a moment lies in the span; None where that cannot be told beforehand."""
-        if moment.clock != self.start.clock:
-            return None
-        if moment.value < self.start.value:
-            return False
-        if moment.value == self.start.value or self.end == math.inf:
-            return True
-        return None if self.end is None else moment.value < self.end
-
-    def meets(self, other: _Span) -> bool | None:
-        """Whether two spans have a moment in common; None where that cannot be told beforehand."""
-        if other.start.value < self.start.value:
-            return other.holds(self.start)
-        return self.holds(other.start)
 
 
 class _Hit(NamedTuple):
@@ -59,7 +30,7 @@ class _Hit(NamedTuple):
     cause: int
     fault: Fault
     device: str
-    moment: _Moment
+    moment: Moment
 
 
 def expand(faults: FaultList, cluster: Cluster, seed: int) -> tuple[FaultEvent, ...]:
@@ -96,8 +67,8 @@ class _Expansion:
         self._entries = faults.events
         self._keys = _keys(faults.events)
         self._hits: list[_Hit] = []
-        self._down: dict[str, list[_Span]] = {name: [] for name in self._names}
-        self._windows: dict[tuple[str, str], list[_Span]] = {}
+        self._down: dict[str, list[Span]] = {name: [] for name in self._names}
+        self._windows: dict[tuple[str, str], list[Span]] = {}
 
     def events(self) -> tuple[FaultEvent, ...]:
         once = [entry for entry in enumerate(self._entries) if entry[1].rate_per_s is None]
@@ -125,7 +96,7 @@ class _Expansion:
         ends = self._ends([hit for hit in hits if hit.fault.kind in ("crash", "rejoin")])
         crashes = [hit for hit in hits if hit.fault.kind == "crash"]
         for hit in crashes:
-            span = _Span(hit.moment, ends.get((hit.cause, hit.device), _end(hit)))
+            span = Span(hit.moment, ends.get((hit.cause, hit.device), _end(hit)))
             for other in self._down[hit.device]:
                 if span.meets(other):
                     raise ClusterError(
@@ -210,7 +181,7 @@ class _Expansion:
             for number, at_ns in enumerate(self._times(cause, fault))
         )
         for at_ns, cause, number in times:
-            fault, moment = self._entries[cause], _Moment("time", at_ns)
+            fault, moment = self._entries[cause], Moment("time", at_ns)
             free = self._free(cause, fault, moment)
             taken = self._lots(cause, number, free)[: fault.picks] if fault.picks else free
             for device in taken:
@@ -233,16 +204,16 @@ class _Expansion:
             yield round(at_s * 1e9)
             number += 1
 
-    def _free(self, cause: int, fault: Fault, moment: _Moment) -> list[str]:
+    def _free(self, cause: int, fault: Fault, moment: Moment) -> list[str]:
         """Devices that an entry may hit at a moment: of all, or of those that it names."""
         names = self._names if fault.picks else self._targets(cause, fault)
         return [name for name in names if self._may_hit(fault, name, moment)]
 
-    def _may_hit(self, fault: Fault, device: str, moment: _Moment) -> bool:
+    def _may_hit(self, fault: Fault, device: str, moment: Moment) -> bool:
         hit = _Hit(0, fault, device, moment)
         if fault.kind == "crash":
             # What cannot be told counts as a clash: nothing may crash twice.
-            span = _Span(moment, _end(hit))
+            span = Span(moment, _end(hit))
             return all(span.meets(other) is False for other in self._down[device])
         if any(span.holds(moment) for span in self._down[device]):
             return False
@@ -257,7 +228,7 @@ class _Expansion:
     def _place(self, hit: _Hit) -> None:
         self._hits.append(hit)
         if hit.fault.kind == "crash":
-            self._down[hit.device].append(_Span(hit.moment, _end(hit)))
+            self._down[hit.device].append(Span(hit.moment, _end(hit)))
         else:
             self._windows.setdefault((hit.fault.kind, hit.device), []).append(_window(hit))
 
@@ -277,10 +248,10 @@ def _ns(ms: float | None) -> int:
     return round((ms or 0.0) * 1e6)
 
 
-def _moment(fault: Fault) -> _Moment:
+def _moment(fault: Fault) -> Moment:
     if fault.on_request is not None:
-        return _Moment("request", fault.on_request)
-    return _Moment("time", _ns(fault.at_ms))
+        return Moment("request", fault.on_request)
+    return Moment("time", _ns(fault.at_ms))
 
 
 def _end(hit: _Hit) -> float | None:
@@ -292,10 +263,10 @@ def _end(hit: _Hit) -> float | None:
     return hit.moment.value + _ns(hit.fault.rejoin_after_ms)
 
 
-def _window(hit: _Hit) -> _Span:
+def _window(hit: _Hit) -> Span:
     if hit.moment.clock == "request":
-        return _Span(hit.moment, None)
-    return _Span(hit.moment, hit.moment.value + _ns(hit.fault.duration_ms))
+        return Span(hit.moment, None)
+    return Span(hit.moment, hit.moment.value + _ns(hit.fault.duration_ms))
 
 
 def _made(hit: _Hit) -> Iterator[FaultEvent]:
