@@ -11,19 +11,25 @@ bool is_plain_bytes(const Py_buffer& buffer) {
            (buffer.format == nullptr || std::strcmp(buffer.format, "B") == 0);
 }
 
-// A new memoryview of some bytes of a plain one. The buffer of a memoryview is a private copy of
-// its owner's, so that a new one can be narrowed in place; a slice costs more than twice as much.
-py::object part(py::handle view, std::size_t start, std::size_t size) {
-    py::object narrowed = made(PyMemoryView_FromObject(view.ptr()));
-    Py_buffer* const buffer = PyMemoryView_GET_BUFFER(narrowed.ptr());
+// Has a plain memoryview that nobody else knows yet show some of its bytes only. The buffer of a
+// memoryview is a private copy of its owner's; a slice costs more than twice as much.
+void narrow(py::handle view, std::size_t start, std::size_t size) {
+    Py_buffer* const buffer = PyMemoryView_GET_BUFFER(view.ptr());
     buffer->buf = static_cast<char*>(buffer->buf) + start;
     buffer->len = buffer->shape[0] = static_cast<py::ssize_t>(size);
+}
+
+// A new memoryview of some bytes of a plain one.
+py::object part(py::handle view, std::size_t start, std::size_t size) {
+    py::object narrowed = made(PyMemoryView_FromObject(view.ptr()));
+    narrow(narrowed, start, size);
     return narrowed;
 }
 
 }  // namespace
 
-Room::Room(const Python& python, PyObject* out, std::size_t size) : is_new_(!is_given(out)) {
+Room::Room(const Python& python, PyObject* out, std::size_t size)
+    : out_(out), is_new_(!is_given(out)) {
     const auto length = static_cast<py::ssize_t>(size);
     if (is_new_) {
         object_ = made(PyByteArray_FromStringAndSize(nullptr, length));
@@ -57,9 +63,12 @@ py::object Room::frame(std::size_t size) {
         shrink(size);
         return object_;
     }
-    const bool is_whole =
-        PyMemoryView_GET_BUFFER(object_.ptr())->len == static_cast<py::ssize_t>(size);
-    return is_whole ? object_ : part(object_, 0, size);
+    if (object_.is(out_)) {
+        const auto whole = PyMemoryView_GET_BUFFER(out_.ptr())->len;
+        return whole == static_cast<py::ssize_t>(size) ? object_ : part(object_, 0, size);
+    }
+    narrow(object_, 0, size);
+    return object_;
 }
 
 py::list Room::frames(const std::vector<std::size_t>& ends) {

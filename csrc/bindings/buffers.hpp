@@ -60,6 +60,7 @@ public:
 private:
     void shrink(std::size_t size);
 
+    py::handle out_;
     Held held_;
     py::object object_;
     std::uint8_t* data_;
