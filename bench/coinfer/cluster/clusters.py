@@ -137,7 +137,8 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.link(name)
         if unknown := sorted(self.links.keys() - {*names, "*"}):
             raise ClusterError(
-                f"cluster: link for unknown device {unknown[0]!r}; {hint(unknown[0], (*names, '*'))}"
+                f"cluster: link for unknown device {unknown[0]!r}; "
+                f"{hint(unknown[0], (*names, '*'))}"
             )
 
     def _check_groups(self, names: tuple[str, ...]) -> None:
