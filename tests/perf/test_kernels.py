@@ -1,116 +1,112 @@
-"""Kernels beside their peers, each as a ratio to a memcpy of the same float32 bytes.
+"""Kernels beside memcpy, an empty call and their peers; `make bench-kernels` runs all of it.
 
-pytest tests/perf/test_kernels.py --benchmark-only --benchmark-columns=median,iqr
+Peers come first, so that the best of them is known when the kernel is measured. Ratios are time of
+the kernel over time of the other: below one, the kernel is faster.
 """
 
 from __future__ import annotations
 
-import statistics
-import struct
-import timeit
+from collections import defaultdict
 
-import numpy as np
 import pytest
+from bursts import Burst, Call, clock, copying, loop, measure, median_ratio
+from inputs import memory
+from peers import affine, confidence, dense, messages, registry, sparse  # noqa: F401
+from tasks import Task, call, subjects, tasks
 
-from coinfer_kernels import ExitScores, encoded_size
-from coinfer_kernels import backend as backends
+from coinfer_kernels import backend
 
-SIZES = (64, 4096, 65536)
-LOGITS = ((1, 10), (32, 100), (1024, 10), (256, 1000))
-
-
-def memcpy_seconds(count):
-    """Median of a plain copy of `count` floats, measured now: machines drift."""
-    source, target = bytes(4 * count), memoryview(bytearray(4 * count))
-    timer = timeit.Timer(lambda: target.__setitem__(slice(None), source))
-    loops = max(10, 200_000 // count)
-    return statistics.median(timer.repeat(9, loops)) / loops
-
-
-def measure(benchmark, kernel, peer, count, function):
-    benchmark.group = f"{kernel}, {count} floats"
-    copy = memcpy_seconds(count)
-    benchmark(function)
-    isa = getattr(peer, "instruction_set", None)
-    benchmark.extra_info.update(kernel=kernel, size=count, backend=getattr(peer, "name", peer))
-    benchmark.extra_info["isa"] = isa().isa if isa else None
-    if benchmark.stats is not None:
-        benchmark.extra_info["ratio_to_memcpy"] = benchmark.stats.stats.median / copy
+YARDSTICK_S = 100e-6
+TASKS = list(tasks())
+RIVALS = [
+    pytest.param(task, peer, id=f"{task.kernel}-{task.size}-{peer.name}")
+    for task in TASKS
+    for peer in registry.peers_of(task.kernel)
+]
+OURS = [
+    pytest.param(task, name, isa, id=f"{task.kernel}-{task.size}-{isa or name}")
+    for task in TASKS
+    for name, isa in subjects()
+]
+pytestmark = [
+    pytest.mark.benchmark(timer=clock, disable_gc=True),
+    pytest.mark.usefixtures("one_cpu"),
+]
 
 
-@pytest.fixture(params=backends.available())
-def backend(request):
-    return backends.load(request.param)
+@pytest.fixture(scope="module")
+def measured() -> dict[Task, dict[str, tuple[Burst, float]]]:
+    """Bursts of the peers and their ratios to memcpy, for the kernels that come after them."""
+    return defaultdict(dict)
 
 
-def features(count):
-    """Make ReLU features, about half of them zero."""
-    x = np.random.default_rng(1).standard_normal((1, count), np.float32)
-    return np.maximum(x, 0)
+def memcpy_of(task: Task) -> Burst:
+    source = memoryview(task.copied()).cast("B")
+    return Burst(copying(source, memoryview(memory(source.nbytes))), YARDSTICK_S)
 
 
-@pytest.mark.parametrize("count", SIZES)
-@pytest.mark.parametrize("encoding", ["raw", "fp16", "int8"])
-def test_encode(benchmark, backend, encoding, count):
-    x = features(count)
-    out = bytearray(encoded_size(x.shape, encoding))
-    measure(
-        benchmark, f"encode {encoding}", backend, count, lambda: backend.encode(x, encoding, out)
+def empty_call() -> Burst | None:
+    """Time a function of the extension that does nothing; None where it is not built."""
+    try:
+        from coinfer_kernels._native import empty
+    except ImportError:
+        return None
+    return Burst(loop(Call(empty)), YARDSTICK_S)
+
+
+def note(benchmark, task, name, isa, role, seconds):
+    """Say what was measured; `seconds` are of each yardstick, round by round."""
+    benchmark.group = f"{task.kernel}, {task.size}"
+    benchmark.extra_info.update(
+        kernel=task.kernel, size=task.size, backend=name, isa=isa, role=role
     )
+    if benchmark.stats is None:
+        return None
+    data = benchmark.stats.stats.data
+    ratio = median_ratio(data, seconds)
+    benchmark.extra_info["ratio_to_memcpy"] = ratio
+    return ratio
 
 
-@pytest.mark.parametrize("count", SIZES)
-@pytest.mark.parametrize("encoding", ["raw", "fp16", "int8"])
-def test_decode(benchmark, backend, encoding, count):
-    out = np.empty((1, count), np.float32)
-    frame = backend.encode(features(count), encoding)
-    measure(benchmark, f"decode {encoding}", backend, count, lambda: backend.decode(frame, out))
+@pytest.mark.parametrize(("task", "peer"), RIVALS)
+def test_peer(benchmark, measured, task, peer):
+    made = peer.make(task.kernel, *peer_inputs(task))
+    burst = Burst(loop(made.call))
+    (copies,) = measure(benchmark, burst, [memcpy_of(task)])
+    ratio = note(benchmark, task, peer.name, None, "peer", copies)
+    if ratio is not None:
+        measured[task][peer.name] = burst, ratio
 
 
-@pytest.mark.parametrize("count", SIZES)
-@pytest.mark.parametrize("encoding", ["raw", "fp16", "int8"])
-def test_encode_by_hand_in_numpy(benchmark, encoding, count):
-    """What one writes without a library: no checksum, no checks."""
-    x = features(count)
-
-    def by_hand():
-        scale = 1.0
-        if encoding == "int8":
-            low, high = x.min(), x.max()
-            scale = (high - low) / 255
-            payload = np.rint((x - low) / scale - 128).astype(np.int8)
-        else:
-            payload = x.astype(np.float16) if encoding == "fp16" else x
-        return struct.pack("<4sIIIf44x", b"hand", 1, *x.shape, scale) + payload.tobytes()
-
-    measure(benchmark, f"encode {encoding}", "numpy by hand", count, by_hand)
-
-
-@pytest.mark.parametrize("shape", LOGITS)
-def test_exit_scores(benchmark, backend, shape):
-    logits = np.random.default_rng(1).standard_normal(shape, np.float32)
-    out = ExitScores.empty(shape[0])
-    kernel = f"exit_scores {shape[0]}x{shape[1]}"
-    measure(benchmark, kernel, backend, logits.size, lambda: backend.exit_scores(logits, out))
-
-
-@pytest.mark.parametrize("shape", LOGITS)
-def test_max_prob_by_hand_in_numpy(benchmark, shape):
-    """The largest probability alone: a fifth of what exit_scores gives."""
-    logits = np.random.default_rng(1).standard_normal(shape, np.float32)
-
-    def by_hand():
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return 1 / shifted.sum(axis=1)
-
-    kernel = f"exit_scores {shape[0]}x{shape[1]}"
-    measure(benchmark, kernel, "numpy max-prob", logits.size, by_hand)
+@pytest.mark.parametrize(("task", "name", "isa"), OURS)
+def test_kernel(benchmark, measured, task, name, isa):
+    kernels = backend.load(name, isa)
+    to_time = call(task, kernels, task.inputs())
+    if to_time is None:
+        pytest.skip(f"{name} has no {task.kernel}")
+    peers = measured[task]
+    best = min(peers, key=lambda peer: peers[peer][1], default=None)
+    beside = {"memcpy": memcpy_of(task)}
+    if task.small and (empty := empty_call()) is not None:
+        beside["empty call"] = empty
+    if best is not None:
+        beside[best] = peers[best][0]
+    taken = dict(zip(beside, measure(benchmark, Burst(loop(to_time)), [*beside.values()])))
+    ratio = note(benchmark, task, name, isa, "kernel", taken["memcpy"])
+    if ratio is None:
+        return
+    data, info = benchmark.stats.stats.data, benchmark.extra_info
+    ratios = {peer: ratio / of_memcpy for peer, (_, of_memcpy) in peers.items()}
+    ratios |= {other: median_ratio(data, seconds) for other, seconds in taken.items()}
+    info["ratios"] = ratios
+    info["ratio_to_empty_call"] = ratios.get("empty call")
+    info["best_peer"] = best
+    info["ratio_to_best_peer"] = ratios.get(best)
+    info["memcpy_ns"] = [round(1e9 * seconds, 2) for seconds in taken["memcpy"]]
+    if task.target() is not None and name == "native":
+        info["target"] = task.target()._asdict()
 
 
-@pytest.mark.parametrize("count", SIZES)
-def test_feature_change(benchmark, backend, count):
-    p = features(count)
-    c = p + np.float32(0.01)
-    measure(
-        benchmark, "feature_change l2", backend, count, lambda: backend.feature_change(p, c, "l2")
-    )
+def peer_inputs(task: Task):
+    inputs = task.inputs()
+    return (inputs,) if task.kernel.startswith("gather") else inputs
