@@ -31,8 +31,8 @@ class Call(NamedTuple):
 
 def loop(call: Call) -> Callable[[int], None]:
     """Compile a loop around a call: `function(*arguments)` would cost as much as a small kernel."""
-    names = [f"a{number}" for number in range(len(call.arguments))]
-    return _compiled(f"f({', '.join(names)})", dict(zip(names, call.arguments)) | {"f": call[0]})
+    names = {f"a{number}": argument for number, argument in enumerate(call.arguments)}
+    return _compiled(f"f({', '.join(names)})", names | {"f": call.function})
 
 
 def copying(source: memoryview, target: memoryview) -> Callable[[int], None]:
@@ -74,6 +74,9 @@ class PerCall:
     """Clock for pytest-benchmark that goes slower by the calls of a burst: it shows one call."""
 
     calls = 1
+
+    def __repr__(self) -> str:
+        return "seconds a call, of a burst"
 
     def __call__(self) -> float:
         return time.perf_counter() / self.calls

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-
-import coinfer_kernels
 from bursts import Call
-from coinfer_kernels import ExitScores, backend
 from inputs import LOGITS, SHAPES, features, logits, memory
 from peers.confidence import THRESHOLD
+
+import coinfer_kernels
+from coinfer_kernels import ExitScores, backend
 
 ENCODINGS = coinfer_kernels.info()["encodings"]
 _WITH_CRC = ("raw", "fp16", "int8")

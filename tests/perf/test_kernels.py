@@ -91,7 +91,8 @@ def test_kernel(benchmark, measured, task, name, isa):
         beside["empty call"] = empty
     if best is not None:
         beside[best] = peers[best][0]
-    taken = dict(zip(beside, measure(benchmark, Burst(loop(to_time)), [*beside.values()])))
+    seconds = measure(benchmark, Burst(loop(to_time)), [*beside.values()])
+    taken = dict(zip(beside, seconds, strict=True))
     ratio = note(benchmark, task, name, isa, "kernel", taken["memcpy"])
     if ratio is None:
         return

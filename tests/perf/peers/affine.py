@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-
 from bursts import Call
 from inputs import memory
 from peers.registry import Made, peer
-from peers.wire import AFFINE, HEADER, Message, packed, quantised, scoped
+from peers.wire import AFFINE, HEADER, LEAST_SCALE, Message, packed, quantised, scoped
 
 _INT8 = ("int8", "int8-channel")
 _INT4 = ("int4", "int4-channel", "int4-group32")
@@ -59,6 +58,7 @@ def numpy_encode(kernel, x):
         low = np.minimum(rows.min(axis=1, keepdims=True), 0)
         high = np.maximum(rows.max(axis=1, keepdims=True), 0)
         np.divide(high - low, steps, out=scales)
+        np.maximum(scales, LEAST_SCALE, out=scales)
         inverse = 1 / scales
         zero = least - np.rint(low * inverse)
         zeros[...] = zero
@@ -116,7 +116,7 @@ def torch_encode(kernel, x):
         pack(frame, 0, b"peer", *shape, 1.0, 0.0)
         low, high = torch.aminmax(rows, dim=1, keepdim=True)
         low.clamp_(max=0)
-        torch.sub(high.clamp_(min=0), low, out=scales).div_(255)
+        torch.sub(high.clamp_(min=0), low, out=scales).div_(255).clamp_(min=float(LEAST_SCALE))
         inverse = scales.reciprocal()
         zero = -128 - low.mul_(inverse).round_()
         zeros.copy_(zero)
@@ -151,10 +151,11 @@ def numba_encode(kernel, x):
     from peers import loops
 
     parts = _Parts(kernel, x)
-    size, table = parts.rows.shape[1], (parts.scales, parts.zeros, parts.codes)
+    given = (x.ravel(), x.ravel().view(np.int32), parts.rows.shape[1])
+    table = (parts.scales, parts.zeros, parts.codes)
     if parts.nibbles:
-        return Made(Call(loops.quantise4, (x.ravel(), size, *table)), parts.whole)
-    return Made(Call(loops.quantise, (x.ravel(), size, -128, 255, *table)), parts.whole)
+        return Made(Call(loops.quantise4, (*given, *table)), parts.whole)
+    return Made(Call(loops.quantise, (*given, *table)), parts.whole)
 
 
 @peer("numba", *(f"decode {name}" for name in (*_INT8, *_INT4)), needs="numba")

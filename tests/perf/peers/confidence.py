@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from bursts import Call
 from peers.registry import Made, peer
 

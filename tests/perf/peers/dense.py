@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from bursts import Call
 from inputs import memory
 from peers.registry import Made, peer
@@ -74,7 +73,7 @@ def numpy_encode_bf16(kernel, x):
 @peer("numpy", "decode bf16")
 def numpy_decode_bf16(kernel, x):
     message, values = _message(kernel, x)
-    values[...] = x.view(np.uint32) >> 16
+    _fill(kernel, values, x)
     out = memory(x.size, np.float32).reshape(x.shape)
     bits = out.view(np.uint32)
 
@@ -89,9 +88,7 @@ def ml_dtypes_encode(kernel, x):
     from ml_dtypes import bfloat16
 
     message, values = _message(kernel, x)
-    return Made(
-        _encode(x, message, np.copyto, values.view(bfloat16), x, "unsafe"), lambda: values
-    )
+    return Made(_encode(x, message, np.copyto, values.view(bfloat16), x, "unsafe"), lambda: values)
 
 
 @peer("ml_dtypes", "decode bf16", needs="ml_dtypes")
@@ -154,4 +151,6 @@ def numba_decode(kernel, x):
 
 
 def _fill(kernel, values, x):
-    values[...] = x.view(np.uint32) >> 16 if kernel.endswith("bf16") else x
+    bits = x.view(np.uint32)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    values[...] = rounded if kernel.endswith("bf16") else x

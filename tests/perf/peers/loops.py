@@ -62,61 +62,87 @@ def widen_bf16(words, header, out):
 
 
 @njit(fastmath=True, cache=True, inline="always")
-def _range(x, start, stop, steps):
-    low = high = f32(0)
-    for i in range(start, stop):
-        low = min(low, x[i])
-        high = max(high, x[i])
-    scale = max((high - low) / f32(steps), _LEAST_SCALE)
-    return low, scale
+def _ordered(bits):
+    """Integers in the order of the floats: LLVM vectorises their maximum, not that of floats."""
+    return i32(bits ^ ((bits >> i32(31)) & i32(0x7FFFFFFF)))
 
 
 @njit(fastmath=True, cache=True)
-def quantise(x, size, least, steps, scales, zeros, out):
-    """int8 with one scale for each `size` elements; the scales go to the header or a table."""
+def _range(bits, steps):
+    low = high = i32(0)
+    for i in range(len(bits)):
+        value = _ordered(bits[i])
+        low = min(low, value)
+        high = max(high, value)
+    least = _ordered(low).view(f32)
+    scale = max((_ordered(high).view(f32) - least) / f32(steps), _LEAST_SCALE)
+    return scale, f32(1) / scale, np.rint(least * (f32(1) / scale))
+
+
+# Slices, not ranges of indices: of an index that might be negative LLVM makes no vector.
+@njit(fastmath=True, cache=True)
+def _codes(x, inverse, zero, out):
+    for i in range(len(x)):
+        step = np.rint(x[i] * inverse) + zero
+        out[i] = i8(i32(min(max(step, f32(-128)), f32(127))))
+
+
+@njit(fastmath=True, cache=True)
+def _nibbles(x, inverse, zero, out):
+    for i in range(len(out)):
+        first = i32(min(max(np.rint(x[2 * i] * inverse) + zero, f32(0)), f32(15)))
+        second = i32(min(max(np.rint(x[2 * i + 1] * inverse) + zero, f32(0)), f32(15)))
+        out[i] = u8(first | i32(second << i32(4)))
+
+
+@njit(fastmath=True, cache=True)
+def _values(q, scale, zero, out):
+    for i in range(len(out)):
+        out[i] = f32(i32(q[i]) - zero) * scale
+
+
+@njit(fastmath=True, cache=True)
+def _values4(nibbles, scale, zero, out):
+    for i in range(len(nibbles)):
+        both = i32(nibbles[i])
+        out[2 * i] = f32(i32(both & i32(15)) - zero) * scale
+        out[2 * i + 1] = f32(i32(both >> i32(4)) - zero) * scale
+
+
+@njit(fastmath=True, cache=True)
+def quantise(x, bits, size, scales, zeros, out):
+    """int8 with one scale for each `size` elements."""
     for group in range(len(scales)):
-        start, stop = group * size, min((group + 1) * size, len(x))
-        low, scale = _range(x, start, stop, steps)
-        inverse = f32(1) / scale
-        zero = f32(least) - np.rint(low * inverse)
+        start, stop = group * size, (group + 1) * size
+        scale, inverse, least = _range(bits[start:stop], 255)
         scales[group] = scale
-        zeros[group] = i8(i32(zero))
-        for i in range(start, stop):
-            step = np.rint(x[i] * inverse) + zero
-            out[i] = i8(i32(min(max(step, f32(least)), f32(least + steps))))
+        zeros[group] = i8(i32(f32(-128) - least))
+        _codes(x[start:stop], inverse, f32(-128) - least, out[start:stop])
 
 
 @njit(fastmath=True, cache=True)
 def dequantise(q, size, scales, zeros, out):
     for group in range(len(scales)):
-        scale, zero = scales[group], i32(zeros[group])
-        for i in range(group * size, min((group + 1) * size, len(out))):
-            out[i] = f32(i32(q[i]) - zero) * scale
+        start, stop = group * size, (group + 1) * size
+        _values(q[start:stop], scales[group], i32(zeros[group]), out[start:stop])
 
 
 @njit(fastmath=True, cache=True)
-def quantise4(x, size, scales, zeros, out):
+def quantise4(x, bits, size, scales, zeros, out):
     for group in range(len(scales)):
-        start, stop = group * size, min((group + 1) * size, len(x))
-        low, scale = _range(x, start, stop, 15)
-        inverse = f32(1) / scale
-        zero = f32(0) - np.rint(low * inverse)
+        start, stop = group * size, (group + 1) * size
+        scale, inverse, least = _range(bits[start:stop], 15)
         scales[group] = scale
-        zeros[group] = i8(i32(zero))
-        for i in range(start // 2, stop // 2):
-            first = i32(min(max(np.rint(x[2 * i] * inverse) + zero, f32(0)), f32(15)))
-            second = i32(min(max(np.rint(x[2 * i + 1] * inverse) + zero, f32(0)), f32(15)))
-            out[i] = u8(first | i32(second << i32(4)))
+        zeros[group] = i8(i32(-least))
+        _nibbles(x[start:stop], inverse, -least, out[start // 2 : stop // 2])
 
 
 @njit(fastmath=True, cache=True)
 def dequantise4(nibbles, size, scales, zeros, out):
     for group in range(len(scales)):
-        scale, zero = scales[group], i32(zeros[group])
-        for i in range(group * size // 2, min((group + 1) * size, len(out)) // 2):
-            both = i32(nibbles[i])
-            out[2 * i] = f32(i32(both & i32(15)) - zero) * scale
-            out[2 * i + 1] = f32(i32(both >> i32(4)) - zero) * scale
+        start, stop = group * size, (group + 1) * size
+        half = nibbles[start // 2 : stop // 2]
+        _values4(half, scales[group], i32(zeros[group]), out[start:stop])
 
 
 @njit(fastmath=True, cache=True)
@@ -144,9 +170,9 @@ def compress_narrow(bits, header, bitmap, values, scratch):
 
 
 @njit(fastmath=True, cache=True)
-def compress_quantise(bits, header, bitmap, scales, zeros, values, scratch):
-    kept = compress(bits, header, bitmap, scratch.view(np.int32))
-    quantise(scratch[:kept], kept, -128, 255, scales, zeros, values)
+def compress_quantise(bits, header, bitmap, scales, zeros, values, scratch, words):
+    kept = compress(bits, header, bitmap, words)
+    quantise(scratch[:kept], words[:kept], kept, scales, zeros, values)
     return kept
 
 

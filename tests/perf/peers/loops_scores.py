@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
-
 from bursts import Call
+from numba import njit
 
 f32, i32 = np.float32, np.int32
 _LANES = 128

@@ -7,7 +7,6 @@ import pickle
 from collections.abc import Callable
 
 import numpy as np
-
 from bursts import Call
 from inputs import memory
 from peers.registry import Made, peer

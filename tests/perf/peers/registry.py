@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
-
 from bursts import Call
 
 
@@ -52,3 +51,8 @@ def peer(name: str, *kernels: str, needs: str | None = None) -> Callable[[Any], 
 def peers_of(kernel: str) -> list[Peer]:
     """Peers of one kernel that are installed here."""
     return _PEERS[kernel]
+
+
+def kernels() -> list[str]:
+    """Names of the kernels that have peers."""
+    return list(_PEERS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from bursts import Call
 from inputs import memory
 from peers.registry import Made, peer
@@ -100,6 +99,7 @@ def numba_encode(kernel, x):
         arguments = (bits, header, bitmap, parts.values.view(np.int16), scratch.view(np.int32))
         return Made(Call(loops.compress_narrow, arguments), lambda: parts.sent)
     arguments = (bits, header, bitmap, parts.scale, parts.zero, parts.values, scratch)
+    arguments = (*arguments, scratch.view(np.int32))
     return Made(Call(loops.compress_quantise, arguments), lambda: parts.sent)
 
 

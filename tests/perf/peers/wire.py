@@ -6,7 +6,6 @@ import struct
 from typing import NamedTuple
 
 import numpy as np
-
 from inputs import memory
 
 HEADER = struct.Struct("<4s4I2f36x")
@@ -14,7 +13,7 @@ AFFINE = {
     **dict.fromkeys(("int8", "int8-channel", "sparse-int8"), (-128, 127)),
     **dict.fromkeys(("int4", "int4-channel", "int4-group32"), (0, 15)),
 }
-_LEAST_SCALE = np.float32(2.0**-126)
+LEAST_SCALE = np.float32(2.0**-126)
 
 
 class Message(NamedTuple):
@@ -47,7 +46,7 @@ def quantised(x: np.ndarray, encoding: str) -> tuple[np.ndarray, np.ndarray, np.
     rows = scoped(x, encoding)
     low = np.minimum(rows.min(axis=1, keepdims=True), 0)
     high = np.maximum(rows.max(axis=1, keepdims=True), 0)
-    scale = np.maximum((high - low) / np.float32(most - least), _LEAST_SCALE)
+    scale = np.maximum((high - low) / np.float32(most - least), LEAST_SCALE)
     inverse = np.float32(1) / scale
     zero = least - np.rint(low * inverse)
     codes = np.clip(np.rint(rows * inverse) + zero, least, most)
