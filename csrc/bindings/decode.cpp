@@ -1,4 +1,4 @@
-// decode, peek and crc32c.
+// decode, verify, peek and crc32c.
 #include <cstring>
 
 #include "bindings/arrays.hpp"
@@ -9,16 +9,20 @@
 namespace coinfer::bindings {
 namespace {
 
+// Header of a frame that has passed every check.
+Header checked(const Context& context, const Bytes& frame) {
+    const Header header = parse(frame.data(), frame.size());
+    const LargeWork work(elements(header));
+    coinfer::verify(context.kernels, header, frame.data());
+    return header;
+}
+
 py::object decode(const Context& context, Arguments arguments) {
     const auto& kernels = context.kernels;
     const auto& python = context.python;
     const Bytes frame(python, arguments[0]);
-    const Header header = parse(frame.data(), frame.size());
+    const Header header = checked(context, frame);
     const std::size_t count = elements(header);
-    {
-        const LargeWork work(count);
-        verify(kernels, header, frame.data());
-    }
     py::ssize_t shape[max_dims];
     std::copy_n(header.dims, max_dims, shape);
     const py::object array = as_out(python, arguments[1], python.float32, header.ndim, shape);
@@ -39,9 +43,7 @@ Header parse_header(const Bytes& frame) {
     return parse(frame.data(), length);
 }
 
-py::object peek(const Context& context, Arguments arguments) {
-    const auto& python = context.python;
-    const Header header = parse_header(Bytes(python, arguments[0]));
+py::object info_of(const Python& python, const Header& header) {
     py::tuple shape(header.ndim);
     for (unsigned i = 0; i < header.ndim; ++i) shape[i] = header.dims[i];
     return named_tuple(
@@ -50,6 +52,14 @@ py::object peek(const Context& context, Arguments arguments) {
          shape, py::int_(header.payload_bytes), py::float_(header.scale),
          py::int_(header.zero_point), py::bool_((header.flags & flag_crc) != 0),
          py::int_(header.table_bytes), py::int_(header.parameter)});
+}
+
+py::object peek(const Context& context, Arguments arguments) {
+    return info_of(context.python, parse_header(Bytes(context.python, arguments[0])));
+}
+
+py::object verify(const Context& context, Arguments arguments) {
+    return info_of(context.python, checked(context, Bytes(context.python, arguments[0])));
 }
 
 // The checksum to continue from.
@@ -81,6 +91,7 @@ py::object crc32c(const Context& context, Arguments arguments) {
 
 std::vector<Entry> decode_functions() {
     return {{"decode(buffer, out=None)", decode},
+            {"verify(buffer)", verify},
             {"peek(buffer)", peek},
             {"crc32c(data, crc=0)", crc32c}};
 }

@@ -1,8 +1,8 @@
 """Fast, checked kernels for cooperative inference.
 
-Feature serialisation (`encode`, `encode_batch`, `decode`, `gather`, `peek`, `encoded_size`,
-`crc32c`), early-exit confidence (`exit_scores`, `should_exit`, `count_agreement`) and feature
-change (`feature_change`), in three back ends that give the same results: see
+Feature serialisation (`encode`, `encode_batch`, `decode`, `gather`, `verify`, `peek`,
+`encoded_size`, `crc32c`), early-exit confidence (`exit_scores`, `should_exit`, `count_agreement`)
+and feature change (`feature_change`), in three back ends that give the same results: see
 `coinfer_kernels.backend`. The library needs NumPy alone.
 """
 
@@ -22,6 +22,7 @@ from ._api import (
     info,
     peek,
     should_exit,
+    verify,
 )
 from ._frame import FrameInfo
 from ._scores import ExitScores
@@ -45,4 +46,5 @@ __all__ = [
     "info",
     "peek",
     "should_exit",
+    "verify",
 ]

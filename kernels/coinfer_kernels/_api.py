@@ -17,6 +17,7 @@ encode = _backend.encode
 encode_batch = _backend.encode_batch
 decode = _backend.decode
 gather = _backend.gather
+verify = _backend.verify
 peek = _backend.peek
 encoded_size = _layout.encoded_size
 crc32c = _backend.crc32c

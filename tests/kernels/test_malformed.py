@@ -38,6 +38,9 @@ def field_at_fault(backend, frame):
     with pytest.raises(FrameError) as caught:
         backend.decode(frame)
     assert caught.value.field in str(caught.value)
+    with pytest.raises(FrameError) as verified:
+        backend.verify(frame)
+    assert verified.value.field == caught.value.field
     return caught.value.field
 
 
@@ -137,6 +140,14 @@ def test_nothing_is_written_when_a_frame_is_refused(backend):
     with pytest.raises(FrameError):
         backend.decode(bad, out)
     assert (out == 7).all()
+
+
+def test_verify_tells_what_peek_does_but_looks_at_the_whole(backend):
+    good = frame_of("int8", crc=True)
+    assert backend.verify(good) == peek(good)
+    damaged = good[:-1] + bytes([good[-1] ^ 1])
+    assert peek(damaged) == peek(good)
+    assert field_at_fault(backend, damaged) == "crc"
 
 
 def test_peek_checks_the_header_alone():

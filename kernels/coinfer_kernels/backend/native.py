@@ -30,6 +30,7 @@ class NativeBackend:
         self.encode_batch = functions["encode_batch"]
         self.decode = functions["decode"]
         self.gather = functions["gather"]
+        self.verify = functions["verify"]
         self.peek = functions["peek"]
         self.crc32c = functions["crc32c"]
         self.exit_scores = functions["exit_scores"]

@@ -11,6 +11,7 @@ DOCUMENTED: Final = (
     "encode",
     "encode_batch",
     "decode",
+    "verify",
     "gather",
     "crc32c",
     "exit_scores",

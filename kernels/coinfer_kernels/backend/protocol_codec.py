@@ -148,6 +148,42 @@ class Codec(Protocol):
         coinfer_kernels.errors.FrameError: frame length: 11 bytes are shorter than the header (64)
         """
 
+    def verify(self, buffer: Buffer) -> FrameInfo:
+        """Check a frame as `decode` does, without decoding it.
+
+        For frames that are kept for later, or come from where nobody is trusted: what has passed
+        is decoded without an error.
+
+        Parameters
+        ----------
+        buffer : bytes-like
+            Exactly one frame, at any alignment.
+
+        Returns
+        -------
+        FrameInfo
+            What the header says. ``has_crc`` tells whether damage to the payload would have been
+            seen.
+
+        Raises
+        ------
+        FrameError
+            The frame is malformed or damaged; ``error.field`` names the field.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from coinfer_kernels import encode, verify
+        >>> frame = encode(np.ones((2, 3), np.float32), "fp16")
+        >>> verify(frame).shape
+        (2, 3)
+        >>> frame[-1] ^= 1
+        >>> verify(frame)
+        Traceback (most recent call last):
+        coinfer_kernels.errors.FrameError: frame crc: the checksum does not match: header or \
+payload is damaged
+        """
+
     def gather(
         self,
         frames: Sequence[Buffer | None],

@@ -91,6 +91,10 @@ class PythonBackend:
         codec.read(self._loops, opened, out.reshape(-1))
         return out
 
+    def verify(self, buffer: Buffer) -> _frame.FrameInfo:
+        """See `Backend.verify`."""
+        return codec.open_frame(self._loops, buffer).info
+
     def gather(
         self,
         frames: Sequence[Buffer | None],
