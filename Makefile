@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One thread a process: more only fight for the cores that the emulated devices need.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-native test-aarch64 lint types bench-kernels clean
+.PHONY: demo test test-native test-aarch64 test-sanitized fuzz lint types bench-kernels clean
 
 demo: $(VENV)/.bench
 	$(BIN)/coinfer run quickstart
@@ -20,6 +20,23 @@ test-native:
 
 test-aarch64:
 	$(MAKE) -C tests/native check CROSS=aarch64-linux-gnu RUN=qemu-aarch64
+
+# The Python tests of the kernels with an extension that is built with sanitizers. Python itself
+# is not, so their libraries are loaded ahead of it, and what it leaks is its own affair.
+SANITIZED := build/sanitized
+test-sanitized: $(VENV)/.test
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
+	cp -r kernels/coinfer_kernels $(SANITIZED) && rm -f $(SANITIZED)/coinfer_kernels/*.so
+	COINFER_SANITIZE=address,undefined $(BIN)/python setup.py -q build_ext \
+	    --build-lib $(SANITIZED) --build-temp $(SANITIZED)/objects
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	    PYTHONPATH=$(SANITIZED) $(BIN)/python -m pytest tests/kernels
+
+# Needs clang. FUZZ_SECONDS is split between the targets.
+FUZZ_SECONDS ?= 60
+fuzz:
+	$(MAKE) -C tests/fuzz run FUZZ_SECONDS=$(FUZZ_SECONDS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

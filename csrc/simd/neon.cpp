@@ -18,7 +18,7 @@ namespace {
 #include "simd/nibbles.inl"
 #include "simd/columns.inl"
 #include "simd/bfloat.inl"
-#include "simd/sparse.inl"
+#include "simd/sparse_neon.inl"
 #include "simd/scores.inl"
 #include "simd/change.inl"
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 namespace native {
@@ -13,7 +14,12 @@ namespace native {
 unsigned long checks_done();
 unsigned long checks_failed();
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__has_feature)
+#define NATIVE_HAS_FEATURE(name) __has_feature(name)
+#else
+#define NATIVE_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || NATIVE_HAS_FEATURE(address_sanitizer)
 constexpr std::size_t margin = 0;  // the sanitizer watches the end itself
 #else
 constexpr std::size_t margin = 64;
@@ -29,7 +35,8 @@ public:
         : begin_(shift + margin),
           end_(begin_ + count * sizeof(T)),
           memory_(new std::uint8_t[end_ + margin]) {
-        for (std::size_t i = 0; i < end_ + margin; ++i) memory_[i] = guard;
+        std::memset(memory_.get(), guard, begin_);
+        std::memset(memory_.get() + end_, guard, margin);
     }
 
     T* data() { return reinterpret_cast<T*>(memory_.get() + begin_); }

@@ -1,33 +1,18 @@
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 
 #include "checks.hpp"
+#include "fixtures.hpp"
 #include "frames.hpp"
 #include "parts.hpp"
 
 namespace native {
-namespace {
-
-truth::Bytes bytes_in(const std::filesystem::path& path) {
-    std::ifstream file(path);
-    truth::Bytes bytes;
-    for (char high, low; file >> high >> low;)
-        bytes.push_back(static_cast<std::uint8_t>(std::stoi(std::string{high, low}, nullptr, 16)));
-    return bytes;
-}
-
-}  // namespace
 
 // The committed frames decode to what their bytes say, and come out again when that is encoded
 // (int8 has its own rounding: a decoded tensor gives the same bytes only if its span is kept).
 void check_fixtures(const coinfer::Kernels& kernels, const std::string& folder) {
     std::size_t found = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        if (entry.path().extension() != ".hex") continue;
+    for (const auto& [name, bytes] : fixtures(folder)) {
         ++found;
-        const std::string name = entry.path().stem().string();
-        const truth::Bytes bytes = bytes_in(entry.path());
         const truth::Floats expected = truth::decode(bytes);
         const truth::Encoding& encoding = truth::encoding_of(bytes);
         Block<std::uint8_t> frame(bytes.size(), 1);
@@ -42,7 +27,7 @@ void check_fixtures(const coinfer::Kernels& kernels, const std::string& folder) 
         if (encoding.quantised()) continue;
         Block<std::uint8_t> again(coinfer::largest_frame(header), 3);
         const std::size_t size =
-            encode_frame(kernels, out.data(), header, header.flags != 0, again.data());
+            coinfer::encode(kernels, out.data(), header, header.flags != 0, again.data());
         expect(size == bytes.size() && std::equal(bytes.begin(), bytes.end(), again.data()),
                "%s encodes %s to other bytes", kernels.name, name.c_str());
     }

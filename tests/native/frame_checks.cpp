@@ -32,6 +32,47 @@ void check_decoding(const Case& is, const truth::Frame& expected) {
            is.kernels.name, is.encoding.name, count, is.family, is.shift, wrong);
 }
 
+// Rows that are further apart than they are long; what lies between belongs to others.
+void check_rows(const Case& is, const truth::Frame& expected) {
+    if (is.shape.empty() || is.x.empty()) return;
+    constexpr float between = -7.5f;
+    const std::size_t rows = is.shape[0], width = is.x.size() / rows;
+    const std::size_t stride = width + is.shift % 4;
+    const coinfer::Header header = coinfer::parse(expected.bytes.data(), expected.bytes.size());
+    Block<float> out((rows - 1) * stride + width);
+    std::fill_n(out.data(), (rows - 1) * stride + width, between);
+    coinfer::decode_rows(is.kernels, header, expected.bytes.data(), out.data(), stride);
+    std::size_t wrong = 0;
+    for (std::size_t at = 0; at < (rows - 1) * stride + width; ++at) {
+        const std::size_t row = at / stride, column = at % stride;
+        wrong += column < width ? !same(out[at], expected.decoded[row * width + column], is.encoding)
+                                : out[at] != between;
+    }
+    expect(wrong == 0 && out.intact(), "%s decode_rows %s, %zu of %zu elements, stride %zu",
+           is.kernels.name, is.encoding.name, rows, width, stride);
+}
+
+// A tensor of float16 gives the frame of its exact float32 values.
+void check_halves(const Case& is, bool crc) {
+    const std::size_t count = is.x.size();
+    truth::Floats widened;
+    Block<std::uint16_t> halves(count, 2 * (is.shift % 5));
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint16_t half = truth::half_of(is.x[i]);
+        halves[i] = (half & 0x7C00) == 0x7C00 && is.encoding.quantised() ? 0x3C00 : half;
+        widened.push_back(truth::float_of_half(halves[i]));
+        if (std::isnan(widened.back())) return;  // its bits are the encoder's choice
+    }
+    const truth::Frame expected = truth::encode(widened, is.shape, is.encoding, crc);
+    const coinfer::Header header = header_of(is.encoding, is.shape);
+    Block<std::uint8_t> frame(coinfer::largest_frame(header), is.shift);
+    const std::size_t size =
+        coinfer::encode(is.kernels, halves.data(), header, crc, frame.data());
+    expect(frame.intact() && size == expected.bytes.size() &&
+               std::equal(expected.bytes.begin(), expected.bytes.end(), frame.data()),
+           "%s encode %s of %zu float16 (%s)", is.kernels.name, is.encoding.name, count, is.family);
+}
+
 void check_case(const Case& is, bool crc) {
     const std::size_t count = is.x.size();
     const truth::Frame expected = truth::encode(is.x, is.shape, is.encoding, crc);
@@ -39,7 +80,7 @@ void check_case(const Case& is, bool crc) {
     Block<float> input(count, 4 * (is.shift % 5));
     Block<std::uint8_t> frame(coinfer::largest_frame(header), is.shift);
     if (count > 0) std::memcpy(input.data(), is.x.data(), count * sizeof(float));
-    const std::size_t size = encode_frame(is.kernels, input.data(), header, crc, frame.data());
+    const std::size_t size = coinfer::encode(is.kernels, input.data(), header, crc, frame.data());
     expect(frame.intact(), "%s encode %s, %zu elements (%s), wrote beside the frame",
            is.kernels.name, is.encoding.name, count, is.family);
     const bool nan = std::any_of(is.x.begin(), is.x.end(), [](float v) { return std::isnan(v); });
@@ -49,6 +90,8 @@ void check_case(const Case& is, bool crc) {
                "%s encode %s, %zu elements (%s), %zu dimensions, shift %zu", is.kernels.name,
                is.encoding.name, count, is.family, is.shape.size(), is.shift);
         check_decoding(is, expected);
+        check_rows(is, expected);
+        check_halves(is, crc);
     } else {
         truth::Frame own = expected;  // the bits of a NaN are the encoder's choice
         own.bytes.assign(frame.data(), frame.data() + size);

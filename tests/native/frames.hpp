@@ -16,14 +16,9 @@ inline coinfer::Header header_of(const truth::Encoding& encoding, const truth::S
     return header;
 }
 
-inline std::size_t encode_frame(const coinfer::Kernels& kernels, const float* x,
-                          const coinfer::Header& header, bool crc, std::uint8_t* frame) {
-    return coinfer::encode(kernels, x, header, crc, frame);
-}
-
 // Throws Fault.
 inline coinfer::Header decode_frame(const coinfer::Kernels& kernels, const std::uint8_t* frame,
-                              std::size_t length, float* out) {
+                                    std::size_t length, float* out) {
     const coinfer::Header header = coinfer::parse(frame, length);
     coinfer::verify(kernels, header, frame);
     coinfer::decode(kernels, header, frame, out);

@@ -76,6 +76,56 @@ void check_narrowing(const char* set, const char* what, Narrow narrow, Truth tru
         }
 }
 
+// A bit for each element that has any bit set, and these elements one after another; and back.
+void check_sparse(const coinfer::Kernels& kernels, std::size_t count, Family family) {
+    const truth::Floats x = tensor(family, count, false, 6);
+    truth::Bytes bitmap((count + 7) / 8, 0), kept;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (truth::bits_of(x[i]) == 0) continue;
+        bitmap[i / 8] |= static_cast<std::uint8_t>(1 << i % 8);
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(&x[i]);
+        kept.insert(kept.end(), bytes, bytes + sizeof(float));
+    }
+    const std::size_t values = kept.size() / sizeof(float);
+
+    Block<float> input(count, 4), out(count);
+    if (count > 0) std::memcpy(input.data(), x.data(), count * sizeof(float));
+    Block<std::uint8_t> bits(bitmap.size(), count % 5), packed(count * sizeof(float), count % 11);
+    const std::size_t written = kernels.compress(input.data(), count, bits.data(), packed.data());
+    expect(written == values && std::equal(bitmap.begin(), bitmap.end(), bits.data()) &&
+               std::equal(kept.begin(), kept.end(), packed.data()) && bits.intact() &&
+               packed.intact(),
+           "%s compress of %zu (%s): %zu values", kernels.name, count, name_of(family), written);
+    expect(kernels.population(bits.data(), bitmap.size()) == values, "%s population of %zu bits",
+           kernels.name, count);
+
+    // With no byte more than there are values.
+    Block<std::uint8_t> exact(kept.size(), count % 3);
+    std::copy(kept.begin(), kept.end(), exact.data());
+    const std::size_t taken = kernels.expand(bits.data(), count, exact.data(), values, out.data());
+    bool right = taken == values && out.intact();
+    for (std::size_t i = 0; i < count; ++i)
+        right = right && truth::bits_of(out[i]) == truth::bits_of(x[i]);
+    expect(right, "%s expand of %zu (%s) with %zu values", kernels.name, count, name_of(family),
+           values);
+}
+
+void check_nibbles(const coinfer::Kernels& kernels, std::size_t count) {
+    Random random(7);
+    Block<std::int8_t> codes(count, 1), back(count, 3);
+    Block<std::uint8_t> packed((count + 1) / 2, 2);
+    for (std::size_t i = 0; i < count; ++i) codes[i] = static_cast<std::int8_t>(random.below(16));
+    kernels.pack4(codes.data(), count, packed.data());
+    for (std::size_t i = 0; i < (count + 1) / 2; ++i) {
+        const int high = 2 * i + 1 < count ? codes[2 * i + 1] : 0;
+        expect(packed[i] == codes[2 * i] + 16 * high, "%s pack4 of %zu at %zu", kernels.name, count, i);
+    }
+    kernels.unpack4(packed.data(), count, back.data());
+    expect(std::equal(codes.data(), codes.data() + count, back.data()) && packed.intact() &&
+               back.intact(),
+           "%s unpack4 of %zu", kernels.name, count);
+}
+
 }  // namespace
 
 void check_numbers(const coinfer::Kernels& kernels) {
@@ -84,6 +134,10 @@ void check_numbers(const coinfer::Kernels& kernels) {
     check_narrowing(kernels.name, "narrow", kernels.narrow, truth::half_of, 0x7C00);
     check_widening(kernels.name, "widen_bf16", kernels.widen_bf16, truth::float_of_bf16);
     check_narrowing(kernels.name, "narrow_bf16", kernels.narrow_bf16, truth::bf16_of, 0x7F80);
+    for (const std::size_t count : lengths()) {
+        for (const Family family : families) check_sparse(kernels, count, family);
+        check_nibbles(kernels, count);
+    }
 }
 
 }  // namespace native

@@ -7,7 +7,7 @@
 
 namespace native {
 
-void check_numbers(const coinfer::Kernels& kernels);     // CRC32C, fp16 and bf16, bit by bit
+void check_numbers(const coinfer::Kernels& kernels);     // CRC32C, halves, bitmaps, nibbles
 void check_frames(const coinfer::Kernels& kernels);      // encode and decode of whole frames
 void check_refusals(const coinfer::Kernels& kernels);    // damaged frames, what cannot be encoded
 void check_confidence(const coinfer::Kernels& kernels);  // exit scores and feature change

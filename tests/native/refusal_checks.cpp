@@ -89,6 +89,37 @@ void check_header(const coinfer::Kernels& kernels, const truth::Encoding& encodi
     }
 }
 
+// What only the table and the values show. 45 elements: 3 channels, 2 groups, 6 bytes of bitmap.
+void check_payload(const coinfer::Kernels& kernels, const truth::Encoding& encoding) {
+    const truth::Bytes good = frame_of(encoding, false).bytes;
+    const auto refuses = [&](const char* field, const truth::Bytes& bytes) {
+        const std::string found = fault_of(kernels, bytes);
+        expect(found == field, "%s %s: '%s' is at fault, not %s", kernels.name, encoding.name,
+               found.c_str(), field);
+    };
+    const bool int4 = encoding.values == truth::Values::int4;
+    const std::size_t scales = encoding.scope == truth::Scope::channel   ? 3
+                               : encoding.scope == truth::Scope::group32 ? 2
+                                                                         : 0;
+    const float most = std::numeric_limits<float>::max() / (int4 ? 15.0f : 255.0f);
+    for (std::size_t i = 0; i < scales; ++i) {
+        for (const float scale : {0.0f, -1.0f, 0x1.fffffcp-127f, 1.0001f * most,
+                                  std::numeric_limits<float>::infinity(),
+                                  std::numeric_limits<float>::quiet_NaN()})
+            refuses("scales", with(good, 64 + 4 * i, scale));
+        for (const float scale : {0x1p-126f, most}) refuses("", with(good, 64 + 4 * i, scale));
+        for (int zero_point = 0; zero_point < 256; ++zero_point)
+            refuses(int4 && zero_point > 15 ? "zero_points" : "",
+                    with(good, 64 + 4 * scales + i, static_cast<std::uint8_t>(zero_point)));
+    }
+    if (int4)
+        refuses("padding", with(good, good.size() - 1, static_cast<std::uint8_t>(good.back() | 16)));
+    if (encoding.scope != truth::Scope::sparse) return;
+    for (std::size_t bit = 0; bit < 48; ++bit)
+        refuses("bitmap", with(good, 64 + bit / 8,
+                               static_cast<std::uint8_t>(good[64 + bit / 8] ^ (1 << bit % 8))));
+}
+
 void check_unquantisable(const coinfer::Kernels& kernels, const truth::Encoding& encoding) {
     constexpr float most = std::numeric_limits<float>::max();
     constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -107,7 +138,7 @@ void check_unquantisable(const coinfer::Kernels& kernels, const truth::Encoding&
                 if (bad == most) x[at ^ 1] = -most;
                 bool refused = false;
                 try {
-                    encode_frame(kernels, x.data(), header, true, frame.data());
+                    coinfer::encode(kernels, x.data(), header, true, frame.data());
                 } catch (const coinfer::Unquantisable&) {
                     refused = true;
                 }
@@ -123,6 +154,7 @@ void check_refusals(const coinfer::Kernels& kernels) {
     for (const truth::Encoding& encoding : truth::encodings()) {
         check_damage(kernels, encoding);
         check_header(kernels, encoding);
+        check_payload(kernels, encoding);
         if (encoding.quantised()) check_unquantisable(kernels, encoding);
     }
 }

@@ -39,7 +39,10 @@ struct Encoding {
 const std::vector<Encoding>& encodings();
 const Encoding& encoding_of(const Bytes& frame);
 
-// A frame, and what it decodes to. Quantised encodings need finite elements.
+// Whether a quantiser can hold all elements: finite ones whose range is finite, too.
+bool quantisable(const Floats& x, const Shape& shape, const Encoding& encoding);
+
+// The frame of a tensor that is quantisable, and what it decodes to.
 struct Frame {
     Bytes bytes;
     Floats decoded;

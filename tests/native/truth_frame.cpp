@@ -33,15 +33,23 @@ struct Quantiser {
 
     Quantiser(const Floats& x, Values values)
         : least(values == Values::int8 ? -128 : 0), steps(values == Values::int8 ? 255 : 15) {
-        double low = 0, high = 0;
-        for (const float value : x) {
-            low = std::min<double>(low, value);
-            high = std::max<double>(high, value);
-        }
+        const auto [low, high] = range(x);
         scale = std::max(once(double{once(high - low)} / steps), 0x1p-126f);
         inverse = once(1.0 / scale);
         const auto zero = least - static_cast<std::int32_t>(std::rint(once(low * inverse)));
         zero_point = std::clamp(zero, least, least + steps);
+    }
+
+    struct Range {
+        double low = 0, high = 0;
+    };
+    static Range range(const Floats& x) {
+        Range range;
+        for (const float value : x) {
+            range.low = std::min<double>(range.low, value);
+            range.high = std::max<double>(range.high, value);
+        }
+        return range;
     }
 
     std::int32_t quantise(float x) const {
@@ -70,6 +78,12 @@ struct Scopes {
             for (std::size_t k = 2; k < shape.size(); ++k) inner *= shape[k];
             for (std::size_t i = 0; i < n; ++i) of[i] = i / inner % count;
         }
+    }
+
+    std::vector<Floats> parts(const Floats& x) const {
+        std::vector<Floats> parts(count);
+        for (std::size_t i = 0; i < x.size(); ++i) parts[of[i]].push_back(x[i]);
+        return parts;
     }
 };
 
@@ -111,8 +125,8 @@ const std::vector<Encoding>& encodings() {
     static const std::vector<Encoding> all = {
         {"raw", 1, Values::raw, Scope::tensor},
         {"fp16", 2, Values::fp16, Scope::tensor},
-        {"int8", 3, Values::int8, Scope::tensor},
         {"bf16", 4, Values::bf16, Scope::tensor},
+        {"int8", 3, Values::int8, Scope::tensor},
         {"int8-channel", 5, Values::int8, Scope::channel},
         {"int4", 6, Values::int4, Scope::tensor},
         {"int4-channel", 7, Values::int4, Scope::channel},
@@ -130,15 +144,22 @@ const Encoding& encoding_of(const Bytes& frame) {
     throw std::invalid_argument("a frame of no known encoding");
 }
 
+bool quantisable(const Floats& x, const Shape& shape, const Encoding& encoding) {
+    if (!encoding.quantised()) return true;
+    for (const Floats& part : Scopes(x.size(), shape, encoding.scope).parts(x)) {
+        const auto [low, high] = Quantiser::range(part);
+        if (!std::isfinite(once(high - low))) return false;
+    }
+    return std::all_of(x.begin(), x.end(), [](float value) { return std::isfinite(value); });
+}
+
 Frame encode(const Floats& x, const Shape& shape, const Encoding& encoding, bool crc) {
     const bool sparse = encoding.scope == Scope::sparse;
     const bool table = encoding.scope == Scope::channel || encoding.scope == Scope::group32;
     const Scopes scopes(x.size(), shape, encoding.scope);
-    std::vector<Floats> parts(scopes.count);
-    for (std::size_t i = 0; i < x.size(); ++i) parts[scopes.of[i]].push_back(x[i]);
     std::vector<Quantiser> quantisers;
     if (encoding.quantised())
-        for (const Floats& part : parts) quantisers.emplace_back(part, encoding.values);
+        for (const Floats& part : scopes.parts(x)) quantisers.emplace_back(part, encoding.values);
 
     Bytes payload;
     if (sparse) payload.assign((x.size() + 7) / 8, 0);
