@@ -14,7 +14,7 @@ from coinfer.runtime.inbox import Inbox, Item, Ready
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.runner import Runner, Value, digest_of
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.wire import Data, Envelope, Path, Spent
+from coinfer.runtime.wire import FRAME_HEADER_BYTES, Data, Envelope, Path, Spent
 
 
 class _Ran(NamedTuple):
@@ -166,7 +166,7 @@ class DeviceReactor:
         for _, select in self._targets(stage):
             if select not in frames:
                 frame = meter.encode(value.take(select).array, self._encoding)
-                frames[select] = (frame, meter.payload_bytes(frame))
+                frames[select] = (frame, len(frame) - FRAME_HEADER_BYTES)
         return _Ran(number, ready, value, frames)
 
     def _assemble(self, items: list[Item], ready: Ready, meter: Meter) -> Value:
@@ -174,7 +174,7 @@ class DeviceReactor:
         for item in items:
             if item.value is None:
                 digest = digest_of(item.frame) if self._runner.remembers else b""
-                item.value = Value(meter.decode(item.frame), digest)
+                item.value = Value(meter.decode(item.frame, self._encoding), digest)
                 item.frame = None
         values = [item.value for item in items if item.value is not None]
         whole = values[0]

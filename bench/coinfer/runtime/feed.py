@@ -7,7 +7,7 @@ from coinfer.runtime.job import Load, OpenJob
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.wire import Data
+from coinfer.runtime.wire import FRAME_HEADER_BYTES, Data
 
 
 class Feed:
@@ -54,5 +54,5 @@ class Feed:
         if not rows:
             return None
         frame = meter.encode(part, self._encoding)
-        payload = meter.payload_bytes(frame)
+        payload = len(frame) - FRAME_HEADER_BYTES
         return Data(job.job.id, job.job.size, INPUT, select, rows, frame, payload)

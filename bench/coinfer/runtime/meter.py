@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any, Literal, TypeVar
-
-import numpy as np
+from typing import Any, TypeVar
 
 from coinfer.cluster.cost_table import CostTable
 from coinfer.contract import FloatArray, Scores
 from coinfer_kernels.backend import Backend
 
 T = TypeVar("T")
-Part = Literal["compute", "serialise", "decide"]
 
 
 class Meter:
@@ -27,6 +24,8 @@ class Meter:
     macs_per_s : float or None
         Speed of the device that is modelled; None measures what this machine takes instead.
     """
+
+    __slots__ = ("_backend", "_costs", "_macs_per_s", "compute_ns", "decide_ns", "serialise_ns")
 
     def __init__(self, backend: Backend, costs: CostTable, macs_per_s: float | None) -> None:
         self._backend = backend
@@ -43,46 +42,46 @@ class Meter:
 
     def encode(self, x: FloatArray, encoding: str) -> Any:
         """Frame of `x`, charged as *serialise*."""
-        macs = self._costs.macs(self._backend.name, f"encode:{encoding}", x.size)
-        return self._run("serialise", macs, lambda: self._backend.encode(x, encoding))
+        begin = perf_counter_ns()
+        frame = self._backend.encode(x, encoding)
+        self.serialise_ns += self._kernel_ns(begin, f"encode:{encoding}", x.size)
+        return frame
 
-    def decode(self, frame: Any) -> FloatArray:
-        """Array of a frame, charged as *serialise*."""
-        info = self._backend.peek(frame)
-        elements = int(np.prod(info.shape, dtype=np.int64))
-        macs = self._costs.macs(self._backend.name, f"decode:{info.encoding}", elements)
-        return self._run("serialise", macs, lambda: self._backend.decode(frame))
-
-    def payload_bytes(self, frame: Any) -> int:
-        """What a link charges for a frame, its 64-byte header left out; costs nothing."""
-        return self._backend.peek(frame).payload_bytes
+    def decode(self, frame: Any, encoding: str) -> FloatArray:
+        """Array of a frame that was made with `encoding`, charged as *serialise*."""
+        begin = perf_counter_ns()
+        x = self._backend.decode(frame)
+        self.serialise_ns += self._kernel_ns(begin, f"decode:{encoding}", x.size)
+        return x
 
     def exit_scores(self, logits: FloatArray) -> Scores:
         """Exit confidence of logits (rows, classes), charged as *decide*."""
-        macs = self._costs.macs(self._backend.name, "exit_scores", logits.size)
-        return self._run("decide", macs, lambda: self._backend.exit_scores(logits))
+        begin = perf_counter_ns()
+        scores = self._backend.exit_scores(logits)
+        self.decide_ns += self._kernel_ns(begin, "exit_scores", logits.size)
+        return scores
 
     def feature_change(
         self, previous: FloatArray, current: FloatArray, kind: str = "l2"
     ) -> FloatArray:
         """Change between features (rows, features), charged as *decide*."""
-        macs = self._costs.macs(self._backend.name, "feature_change", current.size)
-        return self._run(
-            "decide", macs, lambda: self._backend.feature_change(previous, current, kind)
-        )
+        begin = perf_counter_ns()
+        change = self._backend.feature_change(previous, current, kind)
+        self.decide_ns += self._kernel_ns(begin, "feature_change", current.size)
+        return change
 
     def stage(self, macs: float, call: Callable[[], T]) -> T:
         """Result of a stage of so many MACs, charged as *compute*."""
-        return self._run("compute", macs, call)
-
-    def _run(self, part: Part, macs: float, call: Callable[[], T]) -> T:
-        if self._macs_per_s is None:
-            begin = perf_counter_ns()
-            result = call()
-            spent = perf_counter_ns() - begin
-        else:
-            result = call()
-            spent = round(macs * 1e9 / self._macs_per_s)
-        name = f"{part}_ns"
-        setattr(self, name, getattr(self, name) + spent)
+        begin = perf_counter_ns()
+        result = call()
+        spent, speed = perf_counter_ns() - begin, self._macs_per_s
+        self.compute_ns += spent if speed is None else round(macs * 1e9 / speed)
         return result
+
+    def _kernel_ns(self, begin_ns: int, operation: str, elements: int) -> int:
+        """Cost of a kernel that was called at `begin_ns` and has just ended."""
+        spent, speed = perf_counter_ns() - begin_ns, self._macs_per_s
+        if speed is None:
+            return spent
+        macs = self._costs.macs(self._backend.name, operation, elements)
+        return round(macs * 1e9 / speed)

@@ -62,6 +62,7 @@ class SourceReactor:
         self._topology = topology
         self._load = load
         self._inputs = Feed(topology, load, encoding, runner)
+        self._encoding = encoding
         self._runner = runner
         self._ctx = ctx
         self._on_request = on_request
@@ -126,7 +127,7 @@ class SourceReactor:
             self.ledger.entries[row].arrived.add(body.stage)
 
         def think(view: View) -> Outcome:
-            value = view.kernels.decode(body.frame)
+            value = view.kernels.decode(body.frame, self._encoding)
             arrival = Arrival(body.stage, envelope.sender, body.rows, value)
             return Outcome(tuple(job.fusion.on_arrival(arrival, view)))
 

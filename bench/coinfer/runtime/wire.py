@@ -5,14 +5,18 @@ A *frame* is what the kernels encode; an *envelope* is what a transport carries 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from coinfer.contract import Slice
 
 
-class Path(NamedTuple):
+FRAME_HEADER_BYTES: Final = 64
+"""Header of every frame; links charge their own header instead of it."""
+
+
+class Path(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Critical path up to one event: ``now - origin_ns`` split by what the time went into."""
 
     origin_ns: int
@@ -50,7 +54,9 @@ class Path(NamedTuple):
     @property
     def total_ns(self) -> int:
         """Length of the path."""
-        return sum(self[1:])
+        return (
+            self.compute_ns + self.serialise_ns + self.link_ns + self.queue_ns + self.decide_ns
+        )
 
 
 Spent: TypeAlias = dict[int, tuple[int, int, int, int]]
