@@ -47,9 +47,17 @@ class DeviceReactor:
         self._encoding = encoding
         self._runner = runner
         self._ctx = ctx
-        self._mine = {s.id: s for s in topology.deployment.stages if s.id in topology.on[name]}
+        self._mine = topology.stages_on(name)
         self._replicas = topology.on[name]
-        self._order = {stage: place for place, stage in enumerate(self._mine)}
+        self._names = tuple(self._mine)
+        self._order = {stage: place for place, stage in enumerate(self._names)}
+        self._targets = {stage.id: self._targets_of(stage) for stage in self._mine.values()}
+        self._fills = [
+            (need, need.fill_after_ns)
+            for stage in self._mine.values()
+            for need in stage.needs
+            if need.fill_after_ns is not None
+        ]
         self._jobs: dict[int, Inbox] = {}
         self._over: set[int] = set()
         self._queue: list[tuple[int, int]] = []
@@ -101,11 +109,12 @@ class DeviceReactor:
         if job is not None:
             job.put(stage.id, None, Item(rows, path, done.ended_ns, value=ran.value))
         size = job.size if job is not None else len(rows)
-        for to, select in self._targets(stage):
+        targets = self._targets[stage.id]
+        for to, select in targets:
             frame, payload = ran.frames[select]
             if to != SOURCE:
                 self._charge(rows[0], payload=payload, messages=1, frame=len(frame))
-        for to, select in self._targets(stage):
+        for to, select in targets:
             frame, payload = ran.frames[select]
             spent = self._report() if to == SOURCE else {}
             body = Data(ran.job, size, stage.id, select, rows, frame, payload, spent)
@@ -119,10 +128,8 @@ class DeviceReactor:
         if job is None:
             now = self._ctx.now_ns
             job = self._jobs[number] = Inbox(self._mine, self._replicas, now)
-            for stage in self._mine.values():
-                for need in stage.needs:
-                    if need.fill_after_ns is not None:
-                        self._ctx.set_timer(now + need.fill_after_ns, (number, need))
+            for need, after_ns in self._fills:
+                self._ctx.set_timer(now + after_ns, (number, need))
         return job
 
     def _advance(self, number: int) -> None:
@@ -141,13 +148,12 @@ class DeviceReactor:
 
     def _next(self) -> None:
         """Start the oldest job's next stage. What was stopped meanwhile is dropped here."""
-        names = list(self._mine)
         while self._queue and not self._busy:
             number, place = heappop(self._queue)
             job = self._jobs.get(number)
-            if job is None or names[place] not in job.waiting:
+            stage = job.waiting.get(self._names[place]) if job is not None else None
+            if job is None or stage is None:
                 continue
-            stage = job.waiting[names[place]]
             ready = job.ready(stage)
             if ready is None:
                 continue
@@ -163,7 +169,7 @@ class DeviceReactor:
         stage = ready.stage
         value = meter.stage(stage.macs * len(ready.rows), lambda: self._runner.run(stage, inputs))
         frames: dict[Slice | None, tuple[Any, int]] = {}
-        for _, select in self._targets(stage):
+        for _, select in self._targets[stage.id]:
             if select not in frames:
                 frame = meter.encode(value.take(select).array, self._encoding)
                 frames[select] = (frame, len(frame) - FRAME_HEADER_BYTES)
@@ -185,10 +191,10 @@ class DeviceReactor:
             return whole
         return whole.pick([rows.index(row) for row in ready.rows])
 
-    def _targets(self, stage: Stage) -> list[tuple[str, Slice | None]]:
+    def _targets_of(self, stage: Stage) -> tuple[tuple[str, Slice | None], ...]:
         """Where an output goes, the source last: its message carries the ledger."""
-        targets = list(self._topology.consumers(stage.id, self._name))
-        return [*targets, (SOURCE, None)] if stage.to_source else targets
+        targets = self._topology.consumers(stage.id, self._name)
+        return (*targets, (SOURCE, None)) if stage.to_source else tuple(targets)
 
     def _charge(
         self, row: int, *, macs: int = 0, payload: int = 0, messages: int = 0, frame: int = 0

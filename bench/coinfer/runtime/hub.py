@@ -64,8 +64,9 @@ class HubReactor:
         start = max(at_ns, self._busy_until.get(channel, 0))
         free = start + round(bits * 1e9 / rate_bps)
         self._busy_until[channel] = free
-        draw = uniform(
-            self._seed, "jitter", body.job, envelope.sender, envelope.to, body.label, way
-        )
-        due = free + round((link.latency_ms + draw * link.jitter_ms) * 1e6)
+        delay_ms = link.latency_ms
+        if link.jitter_ms:
+            key = (self._seed, "jitter", body.job, envelope.sender, envelope.to, body.label, way)
+            delay_ms += uniform(*key) * link.jitter_ms
+        due = free + round(delay_ms * 1e6)
         return due, path.plus(queue=start - at_ns, link=due - start)

@@ -1,14 +1,11 @@
-"""What the source keeps of the work under way: the load, open jobs, and steps of thought."""
+"""What the source keeps of the work under way: the load and the open jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from coinfer.contract import Action, FloatArray, Fusion, Job
-from coinfer.runtime.meter import Meter
-from coinfer.runtime.wire import Body, Path
+from coinfer.contract import FloatArray, Fusion, Job
 
 
 class Load(NamedTuple):
@@ -31,7 +28,7 @@ class Load(NamedTuple):
     deadline_ns: int
 
 
-@dataclass
+@dataclass(slots=True)
 class OpenJob:
     """A job until its last row is settled."""
 
@@ -42,32 +39,3 @@ class OpenJob:
     unsettled: set[int] = field(default_factory=set)
     fed: set[str] = field(default_factory=set)
     seen: dict[str, set[int]] = field(default_factory=dict)
-
-
-class Outcome(NamedTuple):
-    """What one step of thought leads to."""
-
-    actions: tuple[Action, ...] = ()
-    sends: tuple[tuple[str, Body], ...] = ()
-
-
-@dataclass
-class View:
-    """What the fusion rule may ask during one step."""
-
-    now_ns: int
-    kernels: Meter
-    lost: set[str]
-
-    def alive(self, device: str) -> bool:
-        """Whether the source believes the device to be alive."""
-        return device not in self.lost
-
-
-class Step(NamedTuple):
-    """A computation of the source that waits for its turn."""
-
-    job: OpenJob
-    path: Path
-    at_ns: int
-    think: Callable[[View], Outcome]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from coinfer.contract import Answer
@@ -11,7 +10,7 @@ from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Path, Spent
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """One request under way."""
 
@@ -71,12 +70,14 @@ class Ledger:
 
     def sent(self, rows: tuple[int, ...], payload: int, frame: int) -> None:
         """Count one message to a device."""
-        for row, share in self._message(rows, payload, frame):
+        self._message(rows[0], frame)
+        for row, share in zip(rows, split(payload, len(rows)), strict=True):
             self.entries[row].bytes_down += share
 
     def received(self, rows: tuple[int, ...], payload: int, frame: int) -> None:
         """Count one message from a device."""
-        for row, share in self._message(rows, payload, frame):
+        self._message(rows[0], frame)
+        for row, share in zip(rows, split(payload, len(rows)), strict=True):
             self.entries[row].bytes_up += share
 
     def absorb(self, spent: Spent) -> None:
@@ -88,13 +89,11 @@ class Ledger:
             entry.messages += messages
             entry.frame_bytes += frame
 
-    def _message(
-        self, rows: tuple[int, ...], payload: int, frame: int
-    ) -> Iterator[tuple[int, int]]:
+    def _message(self, first: int, frame: int) -> None:
         """Count a message on its first row; its payload is shared by all of them."""
-        self.entries[rows[0]].messages += 1
-        self.entries[rows[0]].frame_bytes += frame
-        return zip(rows, split(payload, len(rows)), strict=True)
+        entry = self.entries[first]
+        entry.messages += 1
+        entry.frame_bytes += frame
 
     def records(self) -> tuple[Record, ...]:
         """One record a request, in order."""

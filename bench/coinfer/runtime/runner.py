@@ -67,7 +67,7 @@ class Runner:
     def __init__(self, build: Build, *, memo: bool) -> None:
         self._build = build
         self._modules: dict[bytes, torch.nn.Module] = {}
-        self._memo: dict[bytes, Value] | None = {} if memo else None
+        self._memo: dict[tuple[bytes, ...], Value] | None = {} if memo else None
         self._memo_bytes = 0
 
     @property
@@ -88,11 +88,12 @@ class Runner:
     def run(self, stage: Stage, inputs: Sequence[Value]) -> Value:
         """Output of a stage, shape (rows, …) in float32."""
         module = module_key(stage.module)
-        key = digest_of(module + b"".join(v.digest for v in inputs)) if self.remembers else b""
+        key = (module, *[v.digest for v in inputs])
         if self._memo is not None and (known := self._memo.get(key)) is not None:
             return known
         self.prepare(stage)
-        value = Value(_forward(self._modules[module], [v.array for v in inputs]), key)
+        digest = digest_of(b"".join(key)) if self.remembers else b""
+        value = Value(_forward(self._modules[module], [v.array for v in inputs]), digest)
         if self._memo is not None:
             self._memo[key] = value
             self._memo_bytes += value.array.nbytes

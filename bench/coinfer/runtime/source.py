@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,13 +24,13 @@ from coinfer.contract import (
 )
 from coinfer.errors import ContractError
 from coinfer.runtime.context import Context, Done
-from coinfer.runtime.device import elapsed
 from coinfer.runtime.feed import Feed
 from coinfer.runtime.intake import Intake
-from coinfer.runtime.job import Load, OpenJob, Outcome, Step, View
+from coinfer.runtime.job import Load, OpenJob
 from coinfer.runtime.ledger import Ledger
 from coinfer.runtime.outbox import Outbox
 from coinfer.runtime.runner import Runner
+from coinfer.runtime.thinking import Outcome, Thinker, View
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Control, Data, Envelope, Path
 
@@ -66,13 +65,12 @@ class SourceReactor:
         self._runner = runner
         self._ctx = ctx
         self._on_request = on_request
-        self._queue: deque[Step] = deque()
-        self._busy = False
         self._unsettled = len(load.items)
         self._intake = Intake(topology, ctx, self._feed)
         self._jobs = self._intake.jobs
         self.ledger = Ledger(topology)
         self._outbox = Outbox(self.ledger, ctx)
+        self._thinker = Thinker(ctx, self._outbox.lost)
         self.settled_ns = 0
 
     @property
@@ -101,7 +99,7 @@ class SourceReactor:
             case ("method", number, name, path):
                 if number in self._jobs:
                     job = self._jobs[number]
-                    self._enqueue(
+                    self._thinker.add(
                         job,
                         self._waited(path),
                         lambda view: Outcome(tuple(job.fusion.on_timer(name, view))),
@@ -131,25 +129,23 @@ class SourceReactor:
             arrival = Arrival(body.stage, envelope.sender, body.rows, value)
             return Outcome(tuple(job.fusion.on_arrival(arrival, view)))
 
-        self._enqueue(job, envelope.path, think)
+        self._thinker.add(job, envelope.path, think)
 
     def on_peer(self, device: str, alive: bool) -> None:
         """Tell the fusion rule of every open job."""
         (self._outbox.lost.discard if alive else self._outbox.lost.add)(device)
         for job in list(self._jobs.values()):
             path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
-            self._enqueue(job, path, partial(_tell, job.fusion, device, alive))
+            self._thinker.add(job, path, partial(_tell, job.fusion, device, alive))
 
     def on_done(self, done: Done) -> None:
         """Carry out what a step of thought led to, and take the next step."""
-        self._busy = False
-        step, outcome = done.value
-        path = elapsed(step.path, step.at_ns, done)
+        job, outcome, path = self._thinker.ended(done)
         for to, body in outcome.sends:
-            self._outbox.send(step.job, to, body, path)
+            self._outbox.send(job, to, body, path)
         for action in outcome.actions:
-            self._act(step.job, action, path)
-        self._next()
+            self._act(job, action, path)
+        self._thinker.go_on()
 
     # Requests
 
@@ -176,26 +172,13 @@ class SourceReactor:
             actions = job.fusion.on_arrival(Arrival(INPUT, SOURCE, rows, images), view)
             return Outcome(tuple(actions), sends)
 
-        self._enqueue(job, path, think)
+        self._thinker.add(job, path, think)
         if len(job.rows) == len(rows):
             for replica in self._topology.deployment.replicas:
                 if isinstance(replica.start, After):
                     due = self._ctx.now_ns + replica.start.delay_ns
                     token = ("hedge", job.job.id, replica.stage, replica.device, path)
                     self._ctx.set_timer(due, token)
-
-    # Thinking, one step at a time
-
-    def _enqueue(self, job: OpenJob, path: Path, think: Callable[[View], Outcome]) -> None:
-        self._queue.append(Step(job, path, self._ctx.now_ns, think))
-        self._next()
-
-    def _next(self) -> None:
-        if self._queue and not self._busy:
-            self._busy = True
-            step = self._queue.popleft()
-            now = self._ctx.now_ns
-            self._ctx.compute(lambda meter: (step, step.think(View(now, meter, self._outbox.lost))))
 
     # Actions
 
@@ -240,7 +223,7 @@ class SourceReactor:
             arrival = Arrival(stage.id, SOURCE, action.rows, value)
             return Outcome(tuple(job.fusion.on_arrival(arrival, view)))
 
-        self._enqueue(job, path, think)
+        self._thinker.add(job, path, think)
 
     def _start(self, job: OpenJob, stage: str, device: str, path: Path) -> None:
         """Start a replica that waited to be told; feed its device first if it has no input yet."""
@@ -255,7 +238,7 @@ class SourceReactor:
             return
         job.fed.add(device)
         rows = tuple(job.rows)
-        self._enqueue(
+        self._thinker.add(
             job,
             path,
             lambda view: Outcome(

@@ -23,6 +23,7 @@ class Topology:
         self.stages: dict[str, Stage] = {s.id: s for s in deployment.stages}
         if len(self.stages) != len(deployment.stages):
             raise ContractError("deployment: two stages have the same id; rename one")
+        self._place = {name: place for place, name in enumerate(self.stages)}
         self.on: dict[str, dict[str, Replica]] = {d: {} for d in (*devices, SOURCE)}
         for replica in deployment.replicas:
             if replica.stage not in self.stages:
@@ -38,6 +39,11 @@ class Topology:
             for need in stage.needs:
                 if gate_of(need) is None and need.stage not in self.stages and need.stage != INPUT:
                     raise ContractError(f"stage {stage.id!r} needs unknown stage {need.stage!r}")
+
+    def stages_on(self, device: str) -> dict[str, Stage]:
+        """Stages of a device, in the order of the deployment."""
+        names = sorted(self.on[device], key=self._place.__getitem__)
+        return {name: self.stages[name] for name in names}
 
     def consumers(self, stage: str, device: str) -> list[tuple[str, Slice | None]]:
         """Other devices that need this output from here, and which part of it."""
@@ -94,6 +100,15 @@ class Topology:
         return {}
 
     @cached_property
+    def _holders(self) -> dict[str, list[str]]:
+        """Devices that hold each stage, the source left out."""
+        found: dict[str, list[str]] = {name: [] for name in self.stages}
+        for device in self.workers:
+            for name in self.on[device]:
+                found[name].append(device)
+        return found
+
+    @cached_property
     def _consumers(self) -> dict[tuple[str, str], list[tuple[str, Slice | None]]]:
         found: dict[tuple[str, str], list[tuple[str, Slice | None]]] = {}
         for device in self.workers:
@@ -101,8 +116,8 @@ class Topology:
                 for need in self.stages[name].needs:
                     if need.same_device or need.stage not in self.stages:
                         continue
-                    for producer in self.workers:
-                        if need.stage in self.on[producer] and producer != device:
+                    for producer in self._holders[need.stage]:
+                        if producer != device:
                             targets = found.setdefault((need.stage, producer), [])
                             if (device, need.select) not in targets:
                                 targets.append((device, need.select))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +22,7 @@ from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.source import SourceReactor
 from coinfer.runtime.topology import Topology
+from coinfer.runtime.trace import Trace
 from coinfer.runtime.wire import Envelope
 from coinfer_kernels.backend import Backend
 
@@ -57,7 +57,7 @@ class Scenario(NamedTuple):
     seed: int
 
 
-@dataclass
+@dataclass(slots=True)
 class _Done:
     value: Any
     started_ns: int
@@ -85,8 +85,9 @@ class _Context:
         meter = Meter(scenario.backend, scenario.costs, self._macs_per_s)
         start = self._driver.now_ns
         value = work(meter)
-        end = start + meter.total_ns
-        self.busy_ns += meter.total_ns
+        spent = meter.total_ns
+        end = start + spent
+        self.busy_ns += spent
         self._driver.push(end, _DONE, self._name, _Done(value, start, end, meter))
 
     def send(self, envelope: Envelope) -> None:
@@ -126,7 +127,7 @@ class VirtualDriver:
         self.cancelled: set[int] = set()
         self._heap: list[tuple[int, int, int, int, Any]] = []
         self._sequence = 0
-        self._trace = sha256()
+        self._trace = Trace()
         self._report = on_request
         self._dead: set[str] = set()
         self._landed: list[dict[str, Any]] = []
@@ -136,8 +137,12 @@ class VirtualDriver:
         self._place = {name: place for place, name in enumerate(self._names)}
         topology = Topology(scenario.deployment, devices)
         self._contexts = {
-            name: _Context(self, name, 1.0 if name == HUB else cluster.device(name).macs_per_s)
-            for name in self._names
+            name: _Context(self, name, speed)
+            for name, speed in [
+                (SOURCE, cluster.source_macs_per_s),
+                (HUB, 1.0),
+                *((device.name, device.macs_per_s) for device in cluster.devices),
+            ]
         }
         self._source = SourceReactor(
             topology,
@@ -172,14 +177,14 @@ class VirtualDriver:
             if name in self._dead and kind != _PEER:
                 continue
             self.now_ns = at_ns
-            self._trace.update(self._line(at_ns, kind, name, payload))
+            self._trace.event(at_ns, _KINDS[kind], name, payload)
             self._handle(kind, name, payload)
         for name, device in self._devices.items():
             if name not in self._dead:
                 self._source.ledger.absorb(device.spent)
         records = self._source.ledger.records()
         for record in records:
-            self._trace.update(repr(record).encode())
+            self._trace.add(repr(record))
         return Outcome(
             records=records,
             duration_ns=self._source.settled_ns,
@@ -237,10 +242,3 @@ class VirtualDriver:
     def _warnings(self) -> tuple[str, ...]:
         missed = len(self.scenario.faults) - len(self._landed)
         return (f"{missed} fault(s) never landed: the run was over first",) if missed else ()
-
-    def _line(self, at_ns: int, kind: int, name: str, payload: Any) -> bytes:
-        label = ""
-        if isinstance(payload, Envelope):
-            body = payload.body
-            label = f"{payload.sender}>{payload.to} {body.job} {body.label} {body.payload_bytes}"
-        return f"{at_ns} {_KINDS[kind]} {name} {label}\n".encode()

@@ -11,7 +11,6 @@ import msgspec
 
 from coinfer.contract import Slice
 
-
 FRAME_HEADER_BYTES: Final = 64
 """Header of every frame; links charge their own header instead of it."""
 
@@ -54,9 +53,7 @@ class Path(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def total_ns(self) -> int:
         """Length of the path."""
-        return (
-            self.compute_ns + self.serialise_ns + self.link_ns + self.queue_ns + self.decide_ns
-        )
+        return self.compute_ns + self.serialise_ns + self.link_ns + self.queue_ns + self.decide_ns
 
 
 Spent: TypeAlias = dict[int, tuple[int, int, int, int]]

@@ -1,0 +1,80 @@
+"""How the source thinks: one step after another, each a computation that takes its time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from coinfer.contract import Action
+from coinfer.runtime.context import Context, Done
+from coinfer.runtime.device import elapsed
+from coinfer.runtime.job import OpenJob
+from coinfer.runtime.meter import Meter
+from coinfer.runtime.wire import Body, Path
+
+
+class Outcome(NamedTuple):
+    """What one step of thought leads to."""
+
+    actions: tuple[Action, ...] = ()
+    sends: tuple[tuple[str, Body], ...] = ()
+
+
+@dataclass(slots=True)
+class View:
+    """What the fusion rule may ask during one step."""
+
+    now_ns: int
+    kernels: Meter
+    lost: set[str]
+
+    def alive(self, device: str) -> bool:
+        """Whether the source believes the device to be alive."""
+        return device not in self.lost
+
+
+class Step(NamedTuple):
+    """A computation of the source that waits for its turn."""
+
+    job: OpenJob
+    path: Path
+    at_ns: int
+    think: Callable[[View], Outcome]
+
+
+class Thinker:
+    """Takes steps of thought in the order in which they come.
+
+    Parameters
+    ----------
+    ctx : Context
+    lost : set of str
+        Devices that are believed lost, kept up to date by the owner.
+    """
+
+    def __init__(self, ctx: Context, lost: set[str]) -> None:
+        self._ctx = ctx
+        self._lost = lost
+        self._queue: deque[Step] = deque()
+        self._busy = False
+
+    def add(self, job: OpenJob, path: Path, think: Callable[[View], Outcome]) -> None:
+        """Think when everything before is done."""
+        self._queue.append(Step(job, path, self._ctx.now_ns, think))
+        self.go_on()
+
+    def ended(self, done: Done) -> tuple[OpenJob, Outcome, Path]:
+        """What a step led to, and the path up to its end."""
+        self._busy = False
+        step, outcome = done.value
+        return step.job, outcome, elapsed(step.path, step.at_ns, done)
+
+    def go_on(self) -> None:
+        """Take the next step unless one is under way."""
+        if self._queue and not self._busy:
+            self._busy = True
+            step = self._queue.popleft()
+            now = self._ctx.now_ns
+            self._ctx.compute(lambda meter: (step, step.think(View(now, meter, self._lost))))

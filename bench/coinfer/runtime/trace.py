@@ -1,0 +1,42 @@
+"""The trace of a virtual run, kept as a digest: equal digests are equal runs, event by event."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Final
+
+from coinfer.runtime.wire import Envelope
+
+BLOCK_LINES: Final = 512
+"""Lines that are hashed together: a call of the hash costs more than the bytes of one line."""
+
+
+class Trace:
+    """Digest of all that happened."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+        self._lines: list[str] = []
+
+    def event(self, at_ns: int, kind: str, name: str, payload: Any) -> None:
+        """Add an event."""
+        label = ""
+        if isinstance(payload, Envelope):
+            body = payload.body
+            label = f"{payload.sender}>{payload.to} {body.job} {body.label} {body.payload_bytes}"
+        self.add(f"{at_ns} {kind} {name} {label}\n")
+
+    def add(self, text: str) -> None:
+        """Add any text."""
+        self._lines.append(text)
+        if len(self._lines) == BLOCK_LINES:
+            self._flush()
+
+    def hexdigest(self) -> str:
+        """Digest so far."""
+        self._flush()
+        return self._hash.hexdigest()
+
+    def _flush(self) -> None:
+        self._hash.update("".join(self._lines).encode())
+        self._lines.clear()
