@@ -98,9 +98,10 @@ std::vector<Span> ChannelCodec::spans(const float* x, std::size_t count) const {
     std::vector<Span> part(columns_);
     const auto take = [&](std::size_t first, std::size_t rows, std::size_t columns) {
         kernels_.span_columns(x + first, rows, columns, part.data());
-        for (std::size_t column = 0; column < columns; ++column) {
-            Span& range = ranges[column / inner_ % channels_];
-            range = merged(range, part[column]);
+        for (std::size_t column = 0, channel = 0; column < columns; ++channel) {
+            Span& range = ranges[channel == channels_ ? channel = 0 : channel];
+            for (std::size_t i = 0; i < inner_ && column < columns; ++i, ++column)
+                range = merged(range, part[column]);
         }
     };
     const std::size_t rows = count / columns_;

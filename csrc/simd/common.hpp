@@ -15,4 +15,5 @@
 
 #include "simd/crc_constants.hpp"
 #include "simd/kernels.hpp"
+#include "simd/permutations.hpp"
 #include "simd/platform.hpp"

@@ -14,8 +14,11 @@ namespace coinfer {
 namespace {
 
 #include "simd/vector.inl"
+#include "simd/lanes.inl"
+#include "simd/blocks.inl"
 #include "simd/quantise.inl"
 #include "simd/nibbles.inl"
+#include "simd/groups.inl"
 #include "simd/columns.inl"
 #include "simd/bfloat.inl"
 #include "simd/sparse_neon.inl"
