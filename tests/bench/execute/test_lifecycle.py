@@ -45,7 +45,8 @@ def start(tmp_path: Path, mode: str, requests: int) -> subprocess.Popen[str]:
 
 
 def cells(tmp_path: Path) -> dict[str, bytes]:
-    found = tmp_path.glob("out/*/cells/*/cell.json")
+    # Not those that are still being written aside, under a name with a dot.
+    found = tmp_path.glob("out/*/cells/[!.]*/cell.json")
     return {path.parent.name: path.read_bytes() for path in found}
 
 
