@@ -45,12 +45,17 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-bench-kernels: $(VENV)/.test
-	$(BIN)/python -m pytest tests/perf --benchmark-only
+# The tests pin themselves to one CPU where the system allows it.
+KERNELS_JSON ?= build/kernels.json
+bench-kernels: $(VENV)/.perf
+	mkdir -p $(dir $(KERNELS_JSON))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/perf -q --benchmark-only --benchmark-quiet \
+	    --benchmark-json=$(KERNELS_JSON)
+	$(BIN)/coinfer report $(KERNELS_JSON)
 
 SOURCES := pyproject.toml setup.py constraints.txt $(shell find csrc -type f)
 
-$(VENV)/.bench $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(SOURCES)
+$(VENV)/.bench $(VENV)/.test $(VENV)/.perf $(VENV)/.dev: $(VENV)/.%: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$*]'
 	touch $@

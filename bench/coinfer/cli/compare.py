@@ -1,4 +1,7 @@
-"""``coinfer compare``: runs against a base, or methods against each other within a run."""
+"""``coinfer compare``: runs against a base, or methods against each other within a run.
+
+Files of pytest-benchmark (``make bench-kernels``) stand in for runs.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from coinfer.store import Contents, RunFolder
 
 _DEFAULT_METRICS = ("accuracy", "latency_p50_ms", "macs_per_request", "bytes_up_per_request")
+_DEFAULT_BENCHMARK_METRICS = ("time_ns",)
 _FAILURES = ("regression", "missing", "inconclusive")
 
 
@@ -27,7 +31,10 @@ class _Form(StrEnum):
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="BASE NEW…, or one RUN with --by.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="BASE NEW… (runs, or JSON of pytest-benchmark), or one RUN with --by."),
+    ],
     by: Annotated[str | None, typer.Option(help="Axis to compare along, within one run.")] = None,
     base: Annotated[str | None, typer.Option(help="Value of that axis to compare with.")] = None,
     metric: Annotated[list[str] | None, typer.Option(help="Figure to compare; repeat it.")] = None,
@@ -53,19 +60,22 @@ def compare(
     ] = None,
 ) -> None:
     """Tell which differences are real and large enough to matter."""
-    from coinfer.metrics import metric as metric_named
     from coinfer.stats import Rules
+    from coinfer.store import is_benchmark_file
 
     rules = Rules(
         threshold=_fraction(threshold), threshold_share=threshold_points / 100, alpha=alpha
     )
-    metrics = [metric_named(name) for name in metric or _DEFAULT_METRICS]
     failures = _failures(fail_on, within=len(runs) == 1)
-    if len(runs) == 1:
-        rows, corrupt = _within(runs[0], by, base, metrics, rules)
+    rows: Sequence[Row]
+    corrupt: Sequence[str] = ()
+    if any(is_benchmark_file(path) for path in runs):
+        rows = _benchmarks(runs, by or base, metric, rules)
+    elif len(runs) == 1:
+        rows, corrupt = _within(runs[0], by, base, metric, rules)
     else:
-        rows, corrupt = _between(runs, by, base, metrics, rules)
-    _show([r for r in rows if not (only_changed and r.verdict == "same")], form)
+        rows, corrupt = _between(runs, by, base, metric, rules)
+    _show(rows, form, only_changed)
     for line in corrupt:
         typer.echo(f"error: {line}", err=True)
     if any(_fails(row, failures) for row in rows):
@@ -74,14 +84,44 @@ def compare(
         raise typer.Exit(5)
 
 
+def _benchmarks(
+    paths: Sequence[Path], axis: str | None, names: Sequence[str] | None, rules: Rules
+) -> Sequence[Row]:
+    from coinfer.errors import UsageError
+    from coinfer.metrics import BENCHMARK_METRICS, metric
+    from coinfer.stats import between_benchmarks
+    from coinfer.store import is_benchmark_file, read_benchmarks
+
+    runs = [path for path in paths if not is_benchmark_file(path)]
+    if runs:
+        raise UsageError(f"{runs[0]}: is a run, the others are benchmarks; give one kind")
+    if len(paths) < 2 or axis is not None:
+        raise UsageError(
+            "benchmarks are compared between files: coinfer compare BASE.json NEW.json, without "
+            "--by and --base"
+        )
+    wanted = names or _DEFAULT_BENCHMARK_METRICS
+    metrics = [metric(name, among=BENCHMARK_METRICS) for name in wanted]
+    first, *others = [read_benchmarks(path) for path in paths]
+    rows: list[Row] = []
+    for path, new in zip(paths[1:], others, strict=True):
+        rows += between_benchmarks(first, new, metrics, rules, labels=_labels(paths[0], path))
+    return rows
+
+
 def _within(
-    path: Path, by: str | None, base: str | None, metrics: Sequence[Metric], rules: Rules
+    path: Path,
+    by: str | None,
+    base: str | None,
+    names: Sequence[str] | None,
+    rules: Rules,
 ) -> tuple[Sequence[Row], Sequence[str]]:
     from coinfer.errors import UsageError
     from coinfer.stats import within_run
     from coinfer.store import resolve_run
     from coinfer.suite import AXES, SEED_AXES
 
+    metrics = _metrics(names)
     by = by or "method"
     axes = [axis for axis in AXES if axis not in SEED_AXES]
     if by not in axes:
@@ -100,7 +140,7 @@ def _between(
     paths: Sequence[Path],
     by: str | None,
     base: str | None,
-    metrics: Sequence[Metric],
+    names: Sequence[str] | None,
     rules: Rules,
 ) -> tuple[Sequence[Row], Sequence[str]]:
     from coinfer.errors import UsageError
@@ -109,6 +149,7 @@ def _between(
 
     if by is not None or base is not None:
         raise UsageError("--by and --base compare within one run; give one run, or leave them out")
+    metrics = _metrics(names)
     first, *others = [resolve_run(path) for path in paths]
     read: list[tuple[RunFolder, Contents]] = [(run, run.contents()) for run in (first, *others)]
     rows: list[Row] = []
@@ -118,20 +159,29 @@ def _between(
             contents.cells,
             metrics,
             rules,
-            labels=_labels(paths[0], first, paths[number], run),
+            labels=_labels(first.path, run.path, paths[0], paths[number]),
             same_machine=run.info.fingerprint == first.info.fingerprint,
         )
     return rows, [line for _, contents in read for line in contents.corrupt]
 
 
-def _labels(base_path: Path, base: RunFolder, new_path: Path, new: RunFolder) -> tuple[str, str]:
-    """Short names; the paths as given where two folders have the same name."""
-    if base.path.name != new.path.name:
-        return base.path.name, new.path.name
-    return str(base_path), str(new_path)
+def _metrics(names: Sequence[str] | None) -> list[Metric]:
+    from coinfer.metrics import metric
+
+    return [metric(name) for name in names or _DEFAULT_METRICS]
 
 
-def _show(rows: Sequence[Row], form: _Form) -> None:
+def _labels(
+    base: Path, new: Path, base_given: Path | None = None, new_given: Path | None = None
+) -> tuple[str, str]:
+    """Short names; the paths as given where two folders or files have the same name."""
+    if base.name != new.name:
+        return base.name, new.name
+    return str(base_given or base), str(new_given or new)
+
+
+def _show(every: Sequence[Row], form: _Form, only_changed: bool) -> None:
+    rows = [row for row in every if not (only_changed and row.verdict == "same")]
     if form is _Form.JSON:
         import msgspec
 
@@ -145,7 +195,7 @@ def _show(rows: Sequence[Row], form: _Form) -> None:
     console = output_console()
     if rows:
         console.print(comparison_table(rows))
-    console.print(summary(rows), markup=False)
+    console.print(summary(every), markup=False)
 
 
 def _fraction(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +14,22 @@ from coinfer.cli.console import RUNS, Format, output_console, print_json
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(help="Run folder, or the folder given to -o (then its newest run)."),
+        typer.Argument(
+            help="Run folder, the folder given to -o (then its newest run), or JSON of "
+            "pytest-benchmark."
+        ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TABLE,
 ) -> None:
-    """Show what a run found."""
+    """Show what a run found, or what the kernels' benchmarks measured."""
     from coinfer.errors import ResultError
     from coinfer.report import entry, show_run
-    from coinfer.store import resolve_run
+    from coinfer.store import is_benchmark_file, resolve_run
 
+    files = [path for path in runs or () if is_benchmark_file(path)]
+    if files:
+        _benchmarks(runs or (), files, form)
+        return
     folders = [resolve_run(path) for path in runs or [RUNS]]
     read = [(folder, folder.contents()) for folder in folders]
     corrupt = [line for _, contents in read for line in contents.corrupt]
@@ -34,3 +42,16 @@ def report(
             show_run(output_console(), folder, contents)
     if corrupt:
         raise typer.Exit(ResultError.exit_code)
+
+
+def _benchmarks(paths: Sequence[Path], files: Sequence[Path], form: Format) -> None:
+    from coinfer.errors import UsageError
+    from coinfer.report import show_benchmarks
+    from coinfer.store import read_benchmarks
+
+    if len(files) < len(paths):
+        raise UsageError(f"{files[0]}: holds benchmarks, the others are runs; give one kind")
+    if form is Format.JSON:
+        raise UsageError(f"{files[0]}: is JSON already")
+    for path in files:
+        show_benchmarks(output_console(), read_benchmarks(path))

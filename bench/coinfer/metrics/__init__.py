@@ -1,6 +1,6 @@
 """Records in, figures out."""
 
-from coinfer.metrics.catalogue import METRICS, Metric, metric
+from coinfer.metrics.catalogue import BENCHMARK_METRICS, METRICS, Metric, metric
 from coinfer.metrics.figures import FIGURES, figures
 
-__all__ = ["FIGURES", "METRICS", "Metric", "figures", "metric"]
+__all__ = ["BENCHMARK_METRICS", "FIGURES", "METRICS", "Metric", "figures", "metric"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 from coinfer.errors import UsageError
@@ -55,8 +56,17 @@ _ALL: Final = (
 
 METRICS: Final[dict[str, Metric]] = {m.name: m for m in _ALL}
 
+BENCHMARK_METRICS: Final[dict[str, Metric]] = {
+    m.name: m
+    for m in (
+        Metric("time_ns", "lower", "ratio", "time of a call", "ns", time=True),
+        Metric("ratio_to_memcpy", "lower", "ratio", "time in memcpys", "", time=True),
+    )
+}
+"""What can be compared of a file of pytest-benchmark."""
 
-def metric(name: str, origin: str = "--metric") -> Metric:
+
+def metric(name: str, origin: str = "--metric", among: Mapping[str, Metric] = METRICS) -> Metric:
     """Look a metric up.
 
     Raises
@@ -64,9 +74,9 @@ def metric(name: str, origin: str = "--metric") -> Metric:
     UsageError
         If there is none of that name; says which there are.
     """
-    found = METRICS.get(name)
+    found = among.get(name)
     if found is None:
-        close = difflib.get_close_matches(name, METRICS, n=1)
+        close = difflib.get_close_matches(name, among, n=1)
         meant = f"did you mean {close[0]!r}? " if close else ""
-        raise UsageError(f"{origin}: {name!r} is no metric; {meant}allowed: {', '.join(METRICS)}")
+        raise UsageError(f"{origin}: {name!r} is no metric; {meant}allowed: {', '.join(among)}")
     return found

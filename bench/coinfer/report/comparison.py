@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from coinfer.metrics import METRICS
+from coinfer.metrics import BENCHMARK_METRICS, METRICS
 from coinfer.report.numbers import amount, percent, points, ratio, span
 from coinfer.stats import Row
 
@@ -86,7 +86,8 @@ def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]], list[str]]:
 def _figures(row: Row) -> str:
     if row.base_mean is None and row.new_mean is None:
         return "-"
-    show = percent if METRICS[row.metric].scale == "share" else amount
+    named = METRICS.get(row.metric) or BENCHMARK_METRICS[row.metric]
+    show = percent if named.scale == "share" else amount
     return f"{show(row.base_mean)} → {show(row.new_mean)}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 _RESAMPLES: Final = 9999
+_EXACT_PAIRS: Final = 16
 # Effects closer than this differ by rounding alone; scipy warns of them and then divides by it.
 _EQUAL: Final = 1e-12
 
@@ -17,7 +18,7 @@ _EQUAL: Final = 1e-12
 def sign_flip_p(effects: Sequence[float]) -> float:
     """Two-sided p-value of the paired permutation test of a mean effect of 0.
 
-    Exact up to 13 pairs (all 2^n sign patterns); beyond, that many random ones as scipy draws.
+    Exact up to 16 pairs (all 2^n sign patterns); beyond, by random ones as scipy draws.
     Infinite effects only say which side won: then the exact sign test is used.
     """
     effect = np.asarray(effects, dtype=float)
@@ -26,6 +27,12 @@ def sign_flip_p(effects: Sequence[float]) -> float:
         return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
     if len(effect) < 2 or not effect.any():
         return 1.0
+    if len(effect) <= _EXACT_PAIRS:
+        sums = np.zeros(1)
+        for one in effect:
+            sums = np.concatenate([sums + one, sums - one])
+        rounding = _EQUAL * np.abs(effect).sum()
+        return float(np.mean(np.abs(sums) >= abs(effect.sum()) - rounding))
     result = stats.permutation_test(
         (effect, np.zeros_like(effect)),
         _mean_difference,

@@ -108,6 +108,8 @@ class Question(msgspec.Struct, frozen=True):
         Where the question cannot be answered whatever the figures.
     reason : str or None
         A reservation that holds even where there is a verdict.
+    floor : float
+        Relative change of what is the same on both sides: no smaller change matters.
     """
 
     metric: Metric
@@ -118,6 +120,7 @@ class Question(msgspec.Struct, frozen=True):
     exact: bool = False
     refusal: tuple[Literal["not-comparable", "missing"], str] | None = None
     reason: str | None = None
+    floor: float = 0.0
 
 
 def judge(questions: Sequence[Question], rules: Rules) -> tuple[Row, ...]:
@@ -146,7 +149,7 @@ def _row(
         new=q.new,
         verdict="inconclusive",
         regression=False,
-        threshold=rules.threshold_share if share else rules.threshold,
+        threshold=rules.threshold_share if share else max(rules.threshold, q.floor),
         pairs=len(q.pairs),
         exact=q.exact,
         reason=q.reason,
@@ -197,7 +200,7 @@ def _doubt(row: Row, rules: Rules, needed: int) -> str:
             f"{row.pairs} pairs are too few: a difference that stands alone in a table of this "
             f"size needs {needed}, {needed - row.pairs} more"
         )
-    return f"no difference found (p = {row.p_adjusted:.2f}), nor shown to be absent"
+    return "no difference found, nor shown to be absent"
 
 
 def _finished(row: Row, verdict: Verdict, reason: str | None) -> Row:

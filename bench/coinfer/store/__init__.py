@@ -1,11 +1,13 @@
 """Results on disk: one folder a run, one folder a cell, each written in one step."""
 
+from coinfer.store.benchmarks import BenchmarkFile, is_benchmark_file, read_benchmarks
 from coinfer.store.environment import Environment, capture
 from coinfer.store.runfolder import Contents, RunFolder, find_runs, resolve_run
 from coinfer.store.schema import RESULT_SCHEMA, RunInfo, StoredCell
 
 __all__ = [
     "RESULT_SCHEMA",
+    "BenchmarkFile",
     "Contents",
     "Environment",
     "RunFolder",
@@ -13,5 +15,7 @@ __all__ = [
     "StoredCell",
     "capture",
     "find_runs",
+    "is_benchmark_file",
+    "read_benchmarks",
     "resolve_run",
 ]
