@@ -127,7 +127,7 @@ class DeviceReactor:
         job = self._jobs.get(number)
         if job is None:
             now = self._ctx.now_ns
-            job = self._jobs[number] = Inbox(self._mine, self._replicas, now)
+            job = self._jobs[number] = Inbox(self._mine, self._replicas, now, dict(self._mine))
             for need, after_ns in self._fills:
                 self._ctx.set_timer(now + after_ns, (number, need))
         return job

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from coinfer.contract import INPUT, Need, Now, Replica, Slice, Stage, gate_of
 from coinfer.runtime.runner import Value
 from coinfer.runtime.wire import Control, Data, Path
 
 
-@dataclass(slots=True)
-class Item:
+class Item(msgspec.Struct, gc=False):
     """One input of a stage on this device: a frame until it is first used, then a value."""
 
     rows: tuple[int, ...]
@@ -32,8 +32,7 @@ class Ready(NamedTuple):
     at_ns: int
 
 
-@dataclass(slots=True)
-class Inbox:
+class Inbox(msgspec.Struct):
     """One job on one device.
 
     Attributes
@@ -42,46 +41,44 @@ class Inbox:
         Of the device, by name of the stage.
     first_ns : int
         When the first message of the job came.
+    waiting : dict of str to Stage
+        Stages that have not begun.
     size : int
         How many rows the job has when complete; 0 until data has come.
     rows : tuple of int
         Rows that are known so far.
-    waiting : dict of str to Stage
-        Stages that have not begun.
     """
 
     stages: Mapping[str, Stage]
     replicas: Mapping[str, Replica]
     first_ns: int
+    waiting: dict[str, Stage]
     size: int = 0
     rows: tuple[int, ...] = ()
-    stopped: set[int] = field(default_factory=set)
-    started: set[str] = field(default_factory=set)
-    permits: dict[str, Item] = field(default_factory=dict)
-    items: dict[tuple[str, Slice | None], list[Item]] = field(default_factory=dict)
-    waiting: dict[str, Stage] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.waiting = dict(self.stages)
+    stopped: frozenset[int] = frozenset()
+    started: frozenset[str] = frozenset()
+    permits: dict[str, Item] = {}
+    items: dict[tuple[str, Slice | None], list[Item]] = {}
 
     def take(self, body: Data, path: Path, now_ns: int) -> None:
         """Keep data."""
         self.size = body.size
-        self.rows = tuple(dict.fromkeys((*self.rows, *body.rows)))
+        if body.rows != self.rows:
+            self.rows = tuple(dict.fromkeys((*self.rows, *body.rows)))
         parts = self.items.setdefault((body.stage, body.select), [])
         # Replicas of a producer send the same; the first one counts. Rows of a coding group
         # come one by one and add up.
-        if not any(set(body.rows) & set(part.rows) for part in parts):
+        if not parts or not any(set(body.rows) & set(part.rows) for part in parts):
             parts.append(Item(body.rows, path, now_ns, frame=body.frame))
 
     def obey(self, body: Control, path: Path, now_ns: int) -> None:
         """Note an order of the source."""
         if body.kind == "stop":
-            self.stopped.update(body.rows)
+            self.stopped |= frozenset(body.rows)
         elif body.kind == "permit":
             self.permits[body.name] = Item(body.rows, path, now_ns)
         else:
-            self.started.add(body.name)
+            self.started |= {body.name}
 
     def has(self, need: Need) -> bool:
         """Whether something has come for a need."""
@@ -93,7 +90,8 @@ class Inbox:
 
     def drop_stopped(self) -> None:
         """Forget the stages that wait if no row of the job is left to run them for."""
-        if self.size and self.stopped.issuperset(self.rows) and len(self.rows) == self.size:
+        everyone = self.size and len(self.rows) == self.size
+        if everyone and self.stopped.issuperset(self.rows):
             self.waiting.clear()
 
     def ready(self, stage: Stage) -> Ready | None:
@@ -105,31 +103,30 @@ class Inbox:
         inputs = []
         for need in stage.needs:
             gate = gate_of(need)
-            if gate is not None:
-                found = [self.permits[gate]] if gate in self.permits else []
-            else:
+            if gate is None:
                 found = self._find(need)
+                inputs.append(found)
+            else:
+                found = [self.permits[gate]] if gate in self.permits else []
             if not found:
                 return None
             here = [row for item in found for row in item.rows]
-            rows = here if rows is None else [row for row in rows if row in set(here)]
+            rows = here if rows is None else _both(rows, here)
             for item in found:
                 if latest is None or item.at_ns >= latest.at_ns:
                     latest = item
-            if gate is None:
-                inputs.append(found)
         if rows is None or latest is None:
             return None
-        if not stage.merges_rows:
-            rows = [row for row in rows if row not in self.stopped]
-        elif self.stopped.issuperset(rows):
-            rows = []
+        if self.stopped:
+            if not stage.merges_rows:
+                rows = [row for row in rows if row not in self.stopped]
+            elif self.stopped.issuperset(rows):
+                rows = []
         return Ready(stage, tuple(rows), tuple(inputs), latest.path, latest.at_ns)
 
     def _find(self, need: Need) -> list[Item]:
         """Items that satisfy a need in full, or none."""
-        local = self.items.get((need.stage, None), [])
-        if need.stage in self.stages and local:
+        if need.stage in self.stages and (local := self.items.get((need.stage, None))):
             return [_part(item, need.select) for item in local]
         if need.same_device:
             return []
@@ -139,7 +136,12 @@ class Inbox:
         select = need.select
         by_rows = select is not None and select.axis == 0
         wanted = select.stop - select.start if select is not None and by_rows else self.size
-        return found if sum(len(item.rows) for item in found) >= max(wanted, 1) else []
+        return found if sum([len(item.rows) for item in found]) >= max(wanted, 1) else []
+
+
+def _both(rows: list[int], here: list[int]) -> list[int]:
+    kept = set(here)
+    return [row for row in rows if row in kept]
 
 
 def _part(item: Item, select: Slice | None) -> Item:

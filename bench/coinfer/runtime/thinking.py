@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from coinfer.contract import Action
 from coinfer.runtime.context import Context, Done
@@ -22,8 +23,7 @@ class Outcome(NamedTuple):
     sends: tuple[tuple[str, Body], ...] = ()
 
 
-@dataclass(slots=True)
-class View:
+class View(msgspec.Struct, gc=False):
     """What the fusion rule may ask during one step."""
 
     now_ns: int

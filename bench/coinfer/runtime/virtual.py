@@ -6,9 +6,10 @@ Events are ordered by (time, kind, actor, sequence), so a run depends on its inp
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from coinfer.cluster import Cluster, FaultEvent
 from coinfer.cluster.cost_table import CostTable
@@ -57,8 +58,7 @@ class Scenario(NamedTuple):
     seed: int
 
 
-@dataclass(slots=True)
-class _Done:
+class _Done(msgspec.Struct, gc=False):
     value: Any
     started_ns: int
     ended_ns: int

@@ -60,7 +60,7 @@ Spent: TypeAlias = dict[int, tuple[int, int, int, int]]
 """By request: MACs run, and bytes, messages and frame bytes sent to other devices, unreported."""
 
 
-class Data(msgspec.Struct, frozen=True, tag="data"):
+class Data(msgspec.Struct, frozen=True, gc=False, tag="data"):
     """Rows of the input or of a stage's output, as a frame.
 
     Attributes
@@ -94,7 +94,7 @@ class Data(msgspec.Struct, frozen=True, tag="data"):
         return self.stage
 
 
-class Control(msgspec.Struct, frozen=True, tag="control"):
+class Control(msgspec.Struct, frozen=True, gc=False, tag="control"):
     """A decision of the source.
 
     Attributes
@@ -125,7 +125,7 @@ class Control(msgspec.Struct, frozen=True, tag="control"):
 Body: TypeAlias = Data | Control
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A body on its way.
 
     Attributes
