@@ -61,6 +61,7 @@ class DeviceReactor:
         self._jobs: dict[int, Inbox] = {}
         self._over: set[int] = set()
         self._queue: list[tuple[int, int]] = []
+        self._queued: set[tuple[int, int]] = set()
         self._busy = False
         self.spent: Spent = {}
         self.stale_messages = 0
@@ -139,7 +140,8 @@ class DeviceReactor:
         for name in list(job.waiting):
             if job.ready(job.waiting[name]) is not None:
                 entry = (number, self._order[name])
-                if entry not in self._queue:
+                if entry not in self._queued:
+                    self._queued.add(entry)
                     heappush(self._queue, entry)
         if not job.waiting:
             del self._jobs[number]
@@ -149,7 +151,9 @@ class DeviceReactor:
     def _next(self) -> None:
         """Start the oldest job's next stage. What was stopped meanwhile is dropped here."""
         while self._queue and not self._busy:
-            number, place = heappop(self._queue)
+            entry = heappop(self._queue)
+            self._queued.discard(entry)
+            number, place = entry
             job = self._jobs.get(number)
             stage = job.waiting.get(self._names[place]) if job is not None else None
             if job is None or stage is None:
@@ -186,10 +190,11 @@ class DeviceReactor:
         whole = values[0]
         if len(values) > 1:
             whole = self._runner.value(np.concatenate([v.array for v in values]))
-        rows = [row for item in items for row in item.rows]
-        if ready.stage.merges_rows or len(whole.array) != len(rows):
+        rows = tuple([row for item in items for row in item.rows])
+        if rows == ready.rows or ready.stage.merges_rows or len(whole.array) != len(rows):
             return whole
-        return whole.pick([rows.index(row) for row in ready.rows])
+        places = {row: place for place, row in enumerate(rows)}
+        return whole.pick([places[row] for row in ready.rows])
 
     def _targets_of(self, stage: Stage) -> tuple[tuple[str, Slice | None], ...]:
         """Where an output goes, the source last: its message carries the ledger."""

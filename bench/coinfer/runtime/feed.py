@@ -34,7 +34,7 @@ class Feed:
         made: dict[Slice | None, Data | None] = {}
         sends = []
         for device in devices:
-            for select in self._topology.inputs(device):
+            for select in self._topology.inputs[device]:
                 if select not in made:
                     made[select] = self._message(job, select, rows, meter)
                 body = made[select]

@@ -139,5 +139,7 @@ def split(total: int, parts: int) -> list[int]:
     >>> split(7, 3)
     [3, 2, 2]
     """
+    if parts == 1:
+        return [total]
     share, rest = divmod(total, parts)
     return [share + (place < rest) for place in range(parts)]

@@ -164,9 +164,7 @@ class SourceReactor:
         path = Path(self._ctx.now_ns)
 
         def think(view: View) -> Outcome:
-            for device in self._topology.workers:
-                if view.alive(device) and self._topology.starts_now(device):
-                    job.fed.add(device)
+            job.fed.update(device for device in self._topology.starters if view.alive(device))
             sends = self._inputs.messages(job, sorted(job.fed), rows, view.kernels)
             images = self._load.images[list(rows)]
             actions = job.fusion.on_arrival(Arrival(INPUT, SOURCE, rows, images), view)

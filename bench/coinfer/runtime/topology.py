@@ -49,20 +49,25 @@ class Topology:
         """Other devices that need this output from here, and which part of it."""
         return self._consumers.get((stage, device), [])
 
-    def inputs(self, device: str) -> list[Slice | None]:
-        """Parts of the job's input that a device needs."""
-        return list(
-            dict.fromkeys(
-                need.select
-                for name in self.on[device]
-                for need in self.stages[name].needs
-                if need.stage == INPUT
-            )
-        )
+    @cached_property
+    def inputs(self) -> dict[str, tuple[Slice | None, ...]]:
+        """Parts of the job's input that each device needs."""
+        found: dict[str, dict[Slice | None, None]] = {device: {} for device in self.workers}
+        for device, parts in found.items():
+            for name in self.on[device]:
+                for need in self.stages[name].needs:
+                    if need.stage == INPUT:
+                        parts[need.select] = None
+        return {device: tuple(parts) for device, parts in found.items()}
 
-    def starts_now(self, device: str) -> bool:
-        """Whether any replica of the device begins without being told to."""
-        return any(isinstance(r.start, Now) for r in self.on[device].values())
+    @cached_property
+    def starters(self) -> tuple[str, ...]:
+        """Workers with a replica that begins without being told to."""
+        return tuple(
+            device
+            for device in self.workers
+            if any(isinstance(replica.start, Now) for replica in self.on[device].values())
+        )
 
     @cached_property
     def workers(self) -> tuple[str, ...]:

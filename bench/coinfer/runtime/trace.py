@@ -24,13 +24,13 @@ class Trace:
         if isinstance(payload, Envelope):
             body = payload.body
             label = f"{payload.sender}>{payload.to} {body.job} {body.label} {body.payload_bytes}"
-        self.add(f"{at_ns} {kind} {name} {label}\n")
-
-    def add(self, text: str) -> None:
-        """Add any text."""
-        self._lines.append(text)
+        self._lines.append(f"{at_ns} {kind} {name} {label}\n")
         if len(self._lines) == BLOCK_LINES:
             self._flush()
+
+    def end(self, text: str) -> None:
+        """Add what the run led to."""
+        self._lines.append(text)
 
     def hexdigest(self) -> str:
         """Digest so far."""

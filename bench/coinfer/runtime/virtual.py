@@ -5,7 +5,9 @@ Events are ordered by (time, kind, actor, sequence), so a run depends on its inp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +30,10 @@ from coinfer.runtime.wire import Envelope
 from coinfer_kernels.backend import Backend
 
 HUB: Final = "hub"
+_SOURCE_PLACE, _HUB_PLACE = range(2)
+YOUNG_OBJECTS: Final = 50_000
+"""New objects after which a run looks for garbage."""
+
 _FAULT, _PEER, _MESSAGE, _DONE, _TIMER = range(5)
 _KINDS: Final = ("fault", "peer", "message", "done", "timer")
 
@@ -68,9 +74,11 @@ class _Done(msgspec.Struct, gc=False):
 class _Context:
     """Services of the driver for one actor."""
 
-    def __init__(self, driver: VirtualDriver, name: str, macs_per_s: float) -> None:
+    __slots__ = ("_driver", "_macs_per_s", "_place", "busy_ns")
+
+    def __init__(self, driver: VirtualDriver, place: int, macs_per_s: float) -> None:
         self._driver = driver
-        self._name = name
+        self._place = place
         self._macs_per_s = macs_per_s
         self.busy_ns = 0
 
@@ -88,20 +96,33 @@ class _Context:
         spent = meter.total_ns
         end = start + spent
         self.busy_ns += spent
-        self._driver.push(end, _DONE, self._name, _Done(value, start, end, meter))
+        self._driver.push(end, _DONE, self._place, _Done(value, start, end, meter))
 
     def send(self, envelope: Envelope) -> None:
         """To the hub, or, from the hub, to the receiver."""
-        to = envelope.to if self._name == HUB else HUB
-        self._driver.push(self._driver.now_ns, _MESSAGE, to, envelope)
+        driver = self._driver
+        place = driver.places[envelope.to] if self._place == _HUB_PLACE else _HUB_PLACE
+        driver.push(driver.now_ns, _MESSAGE, place, envelope)
 
     def set_timer(self, due_ns: int, token: Any) -> int:
         """Ask for a timer event."""
-        return self._driver.push(max(due_ns, self._driver.now_ns), _TIMER, self._name, token)
+        driver = self._driver
+        return driver.push(max(due_ns, driver.now_ns), _TIMER, self._place, token)
 
     def cancel_timer(self, timer: int) -> None:
         """Forget a timer event."""
         self._driver.cancelled.add(timer)
+
+
+@contextmanager
+def _rare_collection() -> Iterator[None]:
+    """Look for garbage rarely: a run makes next to no cycles, and has much under way to look at."""
+    before = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class VirtualDriver:
@@ -134,10 +155,10 @@ class VirtualDriver:
         cluster = scenario.cluster
         devices = tuple(d.name for d in cluster.devices)
         self._names: Sequence[str] = (SOURCE, HUB, *devices)
-        self._place = {name: place for place, name in enumerate(self._names)}
+        self.places = {name: place for place, name in enumerate(self._names)}
         topology = Topology(scenario.deployment, devices)
         self._contexts = {
-            name: _Context(self, name, speed)
+            name: _Context(self, self.places[name], speed)
             for name, speed in [
                 (SOURCE, cluster.source_macs_per_s),
                 (HUB, 1.0),
@@ -156,18 +177,23 @@ class VirtualDriver:
             name: DeviceReactor(name, topology, scenario.encoding, runner, self._contexts[name])
             for name in devices
         }
-        self._actors: dict[str, Reactor] = {
-            SOURCE: self._source,
-            HUB: HubReactor(cluster, scenario.seed, self._contexts[HUB]),
-            **self._devices,
-        }
+        self._actors: Sequence[Reactor] = (
+            self._source,
+            HubReactor(cluster, scenario.seed, self._contexts[HUB]),
+            *self._devices.values(),
+        )
 
     def run(self) -> Outcome:
         """Handle every event; the run is over when none is left."""
         for fault in self.scenario.faults:
             if fault.at_ns is not None:
-                self.push(fault.at_ns, _FAULT, fault.target, fault)
+                self.push(fault.at_ns, _FAULT, self.places[fault.target], fault)
         self._source.begin()
+        with _rare_collection():
+            self._handle_all()
+        return self._outcome()
+
+    def _handle_all(self) -> None:
         while self._heap:
             at_ns, kind, place, sequence, payload = heappop(self._heap)
             if sequence in self.cancelled:
@@ -178,13 +204,25 @@ class VirtualDriver:
                 continue
             self.now_ns = at_ns
             self._trace.event(at_ns, _KINDS[kind], name, payload)
-            self._handle(kind, name, payload)
+            actor = self._actors[place]
+            if kind == _MESSAGE:
+                actor.on_message(payload)
+            elif kind == _TIMER:
+                actor.on_timer(payload)
+            elif kind == _DONE:
+                actor.on_done(payload)
+            elif kind == _PEER:
+                self._notice(*payload)
+            else:
+                self._crash(payload.target)
+
+    def _outcome(self) -> Outcome:
         for name, device in self._devices.items():
             if name not in self._dead:
                 self._source.ledger.absorb(device.spent)
         records = self._source.ledger.records()
         for record in records:
-            self._trace.add(repr(record))
+            self._trace.end(repr(record))
         return Outcome(
             records=records,
             duration_ns=self._source.settled_ns,
@@ -195,39 +233,16 @@ class VirtualDriver:
             warnings=self._warnings(),
         )
 
-    def push(self, at_ns: int, kind: int, name: str, payload: Any) -> int:
+    def push(self, at_ns: int, kind: int, place: int, payload: Any) -> int:
         """Add an event; returns its number."""
         self._sequence += 1
-        heappush(self._heap, (at_ns, kind, self._place[name], self._sequence, payload))
+        heappush(self._heap, (at_ns, kind, place, self._sequence, payload))
         return self._sequence
-
-    def _handle(self, kind: int, name: str, payload: Any) -> None:
-        actor = self._actors[name]
-        if kind == _MESSAGE:
-            actor.on_message(payload)
-        elif kind == _DONE:
-            actor.on_done(payload)
-        elif kind == _TIMER:
-            actor.on_timer(payload)
-        elif kind == _PEER:
-            device, injected_ns = payload
-            self._source.on_peer(device, alive=False)
-            self._landed.append(
-                {
-                    "kind": "crash",
-                    "target": device,
-                    "injected_ns": injected_ns,
-                    "detected_ns": self.now_ns,
-                    "landed": True,
-                }
-            )
-        else:
-            self._crash(payload.target)
 
     def _request_started(self, request: int) -> None:
         for fault in self.scenario.faults:
             if fault.on_request == request:
-                self.push(self.now_ns, _FAULT, fault.target, fault)
+                self.push(self.now_ns, _FAULT, self.places[fault.target], fault)
         self._report(request)
 
     def _crash(self, device: str) -> None:
@@ -237,7 +252,19 @@ class VirtualDriver:
         beat_ns = round(cluster.heartbeat_ms * 1e6)
         last_ns = self.now_ns // beat_ns * beat_ns
         due_ns = last_ns + round(cluster.heartbeat_timeout_ms * 1e6)
-        self.push(max(due_ns, self.now_ns), _PEER, SOURCE, (device, self.now_ns))
+        self.push(max(due_ns, self.now_ns), _PEER, _SOURCE_PLACE, (device, self.now_ns))
+
+    def _notice(self, device: str, injected_ns: int) -> None:
+        self._source.on_peer(device, alive=False)
+        self._landed.append(
+            {
+                "kind": "crash",
+                "target": device,
+                "injected_ns": injected_ns,
+                "detected_ns": self.now_ns,
+                "landed": True,
+            }
+        )
 
     def _warnings(self) -> tuple[str, ...]:
         missed = len(self.scenario.faults) - len(self._landed)
