@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,25 +28,22 @@ def affine(
     Raises
     ------
     ValueError
-        The first scope at fault has a `low` that is not finite, or ``high - low`` is more than
-        float32 can hold.
+        A `low` is not finite, whichever it is; or ``high - low`` is more than float32 can hold,
+        and the first such range is named.
     """
     quantiser = encoding.quantiser
     assert quantiser is not None
     with np.errstate(over="ignore", invalid="ignore"):
         span = high - low
-    usable = np.isfinite(span)
-    if not usable.all():
-        first = int(usable.argmin())
-        refuse_range(encoding.name, float(low[first]), float(high[first]))
+    if not np.isfinite(low).all():
+        raise ValueError(f"{encoding.name} cannot encode x: it has a NaN or infinite element")
+    if not np.isfinite(span).all():
+        first = int(np.isfinite(span).argmin())
+        raise ValueError(
+            f"{encoding.name} cannot span {low[first]:g} to {high[first]:g}: "
+            "the range overflows float32"
+        )
     scale = np.maximum(span / np.float32(quantiser.steps), np.float32(MIN_SCALE))
     inverse = np.float32(1) / scale
     zero_point = quantiser.least - np.rint(low * inverse).astype(np.int32)
     return Affine(scale, inverse, zero_point.clip(quantiser.least, quantiser.most))
-
-
-def refuse_range(encoding: str, low: float, high: float) -> NoReturn:
-    """Say why a range cannot be quantised; `low` is not finite where an element is not."""
-    if not math.isfinite(low):
-        raise ValueError(f"{encoding} cannot encode x: it has a NaN or infinite element")
-    raise ValueError(f"{encoding} cannot span {low:g} to {high:g}: the range overflows float32")

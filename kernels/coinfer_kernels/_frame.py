@@ -10,7 +10,6 @@ import math
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ._affine import refuse_range
 from ._encodings import BY_CODE, MIN_SCALE, Encoding, encoding_named
 from ._layout import (
     HEADER_BYTES,
@@ -36,7 +35,6 @@ __all__ = [
     "encoding_named",
     "pack_header",
     "peek",
-    "refuse_range",
     "unpack_header",
 ]
 
@@ -248,8 +246,3 @@ def peek(buffer: Buffer) -> FrameInfo:
     (2, 3)
     """
     return unpack_header(as_bytes(buffer))[0]
-
-
-def affine_int8(low: float, high: float) -> None:
-    """Refuse a range of int8."""
-    refuse_range("int8", low, high)

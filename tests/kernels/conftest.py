@@ -1,12 +1,15 @@
-"""Every back end and every instruction set of this machine, side by side."""
+"""Every back end and every instruction set of this machine, side by side, and every encoding."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+import coinfer_kernels
 from coinfer_kernels import backend as backends
 from coinfer_kernels.backend import Backend
+
+ENCODINGS = coinfer_kernels.info()["encodings"]
 
 
 def _variants() -> list[tuple[str, str | None]]:
@@ -27,6 +30,11 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 @pytest.fixture(scope="session")
 def reference() -> Backend:
     return backends.load("reference")
+
+
+@pytest.fixture(params=ENCODINGS)
+def encoding(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture

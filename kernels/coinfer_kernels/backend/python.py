@@ -215,10 +215,9 @@ class PythonBackend:
         else:
             _arrays.checked_out(out, before.shape, np.bool_)
         self._loops.agree(before, after, present, counts)
-        np.greater_equal(counts, enough, out=out)
-        if present is not None:
-            out &= present
-        return out
+        if present is None:
+            return np.greater_equal(counts, enough, out=out)
+        return np.logical_and(counts >= enough, present, out=out)  # which may be the mask itself
 
 
 document(PythonBackend)
