@@ -13,7 +13,8 @@ import coinfer_kernels
 from coinfer_kernels import BackendError, ExitScores
 from coinfer_kernels import backend as backends
 
-FUNCTIONS = ("encode", "decode", "exit_scores", "should_exit", "feature_change")
+FUNCTIONS = ("encode", "encode_batch", "decode", "verify", "gather", "crc32c", "exit_scores",
+             "should_exit", "feature_change", "count_agreement")  # fmt: skip
 X = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
 
 
@@ -100,6 +101,30 @@ def test_back_ends_provide_the_documented_functions(backend):
     assert backend.name in backends.NAMES
     assert backend.peek(backend.encode(X, "raw")).shape == (3, 4)
     assert backend.encoded_size((3, 4), "raw") == 112
+    assert set(FUNCTIONS) | {"peek", "encoded_size"} <= set(coinfer_kernels.__all__)
+
+
+SIZES = {"raw": 480, "fp16": 240, "bf16": 240, "int8": 120, "int8-channel": 120 + 15, "int4": 60,
+         "int4-channel": 60 + 15, "int4-group32": 60 + 20, "sparse-fp32": 480 + 15,
+         "sparse-fp16": 240 + 15, "sparse-int8": 120 + 15}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", SIZES)
+def test_encoded_sizes(backend, encoding):
+    x = np.ones((10, 3, 4), np.float32)
+    assert backend.encoded_size(x.shape, encoding) == 64 + SIZES[encoding]
+    assert len(backend.encode(x, encoding)) == 64 + SIZES[encoding]
+    one = {"raw": 4, "fp16": 2, "bf16": 2, "sparse-fp32": 5, "sparse-fp16": 3, "sparse-int8": 2}
+    table = 5 if encoding in ("int8-channel", "int4-channel", "int4-group32") else 0
+    assert backend.encoded_size((), encoding) == 64 + one.get(encoding, 1 + table)
+
+
+def test_encoded_size_refuses(backend):
+    with pytest.raises(ValueError, match="choose from raw, fp16, bf16"):
+        backend.encoded_size((1,), "int7")
+    for shape in ((1,) * 5, (-1,), (2**28 + 1,), (0, 2**20, 2**20)):
+        with pytest.raises(ValueError, match=r"shape|dimensions"):
+            backend.encoded_size(shape, "int8")
 
 
 def test_loading_refuses_nonsense():
@@ -185,6 +210,17 @@ def test_feature_change_refuses(backend):
         backend.feature_change(X[0], X[0], "l2")
     with pytest.raises(ValueError, match="choose from l2, relative-l2, cosine"):
         backend.feature_change(X, X, "l1")
+    with pytest.raises(TypeError, match="out must be an array of float32"):
+        backend.feature_change(X, X, "l2", np.empty(3))
+    with pytest.raises(ValueError, match=r"out must have the shape \(3,\)"):
+        backend.feature_change(X, X, "l2", np.empty((3, 1), np.float32))
+
+
+def test_crc_may_be_given_by_position(backend):
+    for crc in (True, False):
+        frame = backend.encode(X, "raw", None, crc)
+        assert backend.peek(frame).has_crc is crc
+        assert frame == backend.encode(X, "raw", crc=crc)
 
 
 def test_other_forms_of_input(backend, reference):

@@ -21,7 +21,8 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("data", "expected"), VECTORS)
-def test_published_vectors(data, expected):
+def test_published_vectors(backend, data, expected):
+    assert backend.crc32c(data) == expected
     assert _crc.crc32c(np.frombuffer(data, np.uint8)) == expected
 
 
@@ -40,6 +41,42 @@ def test_blocks_of_any_length_continue_each_other(rng):
     whole = bitwise(data.tobytes())
     for cut in (0, 1, 3, 4, 5, 1023, 1024, 1027, 2047, 2048, 2999, 3000):
         assert _crc.crc32c(data[cut:], _crc.crc32c(data[:cut])) == whole
+
+
+def test_any_length_and_alignment(backend, rng):
+    data = rng.integers(0, 256, 70000, dtype=np.uint8)
+    for length in (*range(131), 191, 192, 255, 256, 257, 1023, 1024, 4095, 6200, 9000, 69990):
+        for offset in range(9) if length < 300 else (0, 3):
+            piece = data[offset : offset + length]
+            crc = backend.crc32c(piece)
+            assert crc == _crc.crc32c(piece), (length, offset)
+            cut = length // 3
+            assert backend.crc32c(piece[cut:], backend.crc32c(piece[:cut])) == crc
+    assert backend.crc32c(data[:3000], 7) == bitwise(data[:3000].tobytes(), 7)
+
+
+def test_checksums_of_any_buffer(backend):
+    data = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    crc = backend.crc32c(data.tobytes())
+    for form in (data, memoryview(data), bytearray(data.tobytes()), memoryview(data.tobytes())):
+        assert backend.crc32c(form) == crc
+    assert type(crc) is int
+    assert backend.crc32c(b"", 123) == 123
+    assert backend.crc32c(b"9", np.uint32(backend.crc32c(b"12345678"))) == VECTORS[0][1]
+    assert backend.crc32c(np.empty((0, 3)), 2**32 - 1) == 2**32 - 1
+
+
+def test_crc32c_refuses(backend):
+    for wrong in (-1, 2**32, 2**70):
+        with pytest.raises(ValueError, match="crc must be between 0 and 2\\*\\*32 - 1"):
+            backend.crc32c(b"1", wrong)
+    with pytest.raises(TypeError):
+        backend.crc32c(b"1", 1.0)
+    for wrong in ("text", None, 3):
+        with pytest.raises(TypeError):
+            backend.crc32c(wrong)
+    with pytest.raises(ValueError, match="contiguous"):
+        backend.crc32c(memoryview(bytes(9))[::2])
 
 
 def test_every_back_end_writes_the_checksum_of_header_and_payload(backend, rng):
