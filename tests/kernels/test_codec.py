@@ -155,7 +155,7 @@ TENSORS = hnp.arrays(
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(x=TENSORS, crc=st.booleans())
 def test_round_trip_of_anything(backend, reference, x, encoding, crc):

@@ -17,7 +17,7 @@ TINY = np.finfo(np.float32).tiny
 LARGEST = np.finfo(np.float32).max
 STEPS = {8: 255, 4: 15}
 QUANTISED = ("int8", "int8-channel", "int4", "int4-channel", "int4-group32", "sparse-int8")
-SHAPES = [(), (1,), (31,), (32,), (33,), (1000,), (1, 1), (3, 7), (8, 33), (65, 3), (1, 4099),
+SHAPES = [(), (1,), (31,), (32,), (33,), (1000,), (1, 1), (3, 7), (8, 33), (65, 3), (1, 257),
           (2, 3, 5), (4, 16, 1), (4, 16, 9), (2, 5, 3, 7), (3, 1, 4, 4), (2, 40, 1, 1)]  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def test_errors_on_features_are_as_documented(backend, rng, encoding):
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     x=hnp.arrays(
