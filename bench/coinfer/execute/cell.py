@@ -18,7 +18,8 @@ from coinfer.runtime.job import Load
 from coinfer.runtime.realtime import RealtimeDriver
 from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
-from coinfer.runtime.virtual import Scenario, VirtualDriver
+from coinfer.runtime.scenario import Scenario
+from coinfer.runtime.virtual import VirtualDriver
 from coinfer.suite import Cell
 from coinfer.training.modules import build
 from coinfer_kernels import backend

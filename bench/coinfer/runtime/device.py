@@ -11,10 +11,12 @@ import numpy as np
 from coinfer.contract import SOURCE, Need, Slice, Stage
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.inbox import Inbox, Item, Ready
+from coinfer.runtime.memory import Memory
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.runner import Runner, Value, digest_of
+from coinfer.runtime.soundness import is_sound
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.wire import FRAME_HEADER_BYTES, Data, Envelope, Path, Spent
+from coinfer.runtime.wire import FRAME_HEADER_BYTES, Data, Envelope, Path, Shipment, Spent
 
 
 class _Ran(NamedTuple):
@@ -37,10 +39,29 @@ class DeviceReactor:
         Encoding of every frame that it sends.
     runner : Runner
     ctx : Context
+    memory_bytes : int or None
+        What weights, frames, values and activations may take together; None: no bound.
+    keep_ns : int or None
+        An idle device forgets jobs of which nothing has come for so long: the messages that they
+        wait for are lost. None: never.
+
+    Attributes
+    ----------
+    spent : dict
+        What it has spent and not reported yet.
+    stale_messages, corrupt_messages : int
+        Messages that it dropped: of jobs that are over, and with a damaged frame.
     """
 
     def __init__(
-        self, name: str, topology: Topology, encoding: str, runner: Runner, ctx: Context
+        self,
+        name: str,
+        topology: Topology,
+        encoding: str,
+        runner: Runner,
+        ctx: Context,
+        memory_bytes: int | None = None,
+        keep_ns: int | None = None,
     ) -> None:
         self._name = name
         self._topology = topology
@@ -65,16 +86,26 @@ class DeviceReactor:
         self._busy = False
         self.spent: Spent = {}
         self.stale_messages = 0
+        self.corrupt_messages = 0
+        self._memory = Memory(topology.weights_bytes(name), memory_bytes)
+        self._keep_ns = keep_ns
 
     def on_message(self, envelope: Envelope) -> None:
         """Take in data or a control message."""
         body = envelope.body
+        assert not isinstance(body, Shipment), "a driver puts a device in place, not the device"
+        if isinstance(body, Data) and not is_sound(body.frame):
+            self.corrupt_messages += 1
+            return
         if body.job in self._over:
             self.stale_messages += isinstance(body, Data)
             return
         job = self._open(body.job)
+        job.last_ns = self._ctx.now_ns
         if isinstance(body, Data):
+            held_bytes = job.held_bytes
             job.take(body, envelope.path, self._ctx.now_ns)
+            self._memory.hold(job.held_bytes - held_bytes)
         else:
             job.obey(body, envelope.path, self._ctx.now_ns)
         self._advance(body.job)
@@ -93,6 +124,7 @@ class DeviceReactor:
         path = Path(job.first_ns).plus(queue=now - job.first_ns)
         zeros = self._runner.value(np.zeros(shape, np.float32))
         job.put(need.stage, need.select, Item(rows, path, now, value=zeros))
+        self._memory.hold(zeros.array.nbytes)
         self._advance(number)
 
     def on_peer(self, device: str, alive: bool) -> None:
@@ -103,12 +135,14 @@ class DeviceReactor:
         self._busy = False
         ran: _Ran = done.value
         stage, rows = ran.ready.stage, ran.ready.rows
+        self._memory.free(stage.activation_bytes * len(rows))
         path = elapsed(ran.ready.path, ran.ready.at_ns, done)
         for row in rows:
             self._charge(row, macs=stage.macs)
         job = self._jobs.get(ran.job)
         if job is not None:
             job.put(stage.id, None, Item(rows, path, done.ended_ns, value=ran.value))
+            self._memory.hold(ran.value.array.nbytes)
         size = job.size if job is not None else len(rows)
         targets = self._targets[stage.id]
         for to, select in targets:
@@ -128,10 +162,25 @@ class DeviceReactor:
         job = self._jobs.get(number)
         if job is None:
             now = self._ctx.now_ns
+            self._forget_before(now)
             job = self._jobs[number] = Inbox(self._mine, self._replicas, now, dict(self._mine))
             for need, after_ns in self._fills:
                 self._ctx.set_timer(now + after_ns, (number, need))
         return job
+
+    def _forget_before(self, now_ns: int) -> None:
+        """Forget jobs that wait in vain; one that is queued or under way does not wait."""
+        if self._keep_ns is None or self._busy or self._queue:
+            return
+        while self._jobs:
+            number = next(iter(self._jobs))
+            if now_ns - self._jobs[number].last_ns <= self._keep_ns:
+                return
+            self._close(number)
+
+    def _close(self, number: int) -> None:
+        self._memory.free(self._jobs.pop(number).held_bytes)
+        self._over.add(number)
 
     def _advance(self, number: int) -> None:
         """Queue the stages of a job that can start; forget the job when none is left."""
@@ -144,8 +193,7 @@ class DeviceReactor:
                     self._queued.add(entry)
                     heappush(self._queue, entry)
         if not job.waiting:
-            del self._jobs[number]
-            self._over.add(number)
+            self._close(number)
         self._next()
 
     def _next(self) -> None:
@@ -164,12 +212,13 @@ class DeviceReactor:
             del job.waiting[stage.id]
             if ready.rows:
                 self._busy = True
+                self._memory.hold(stage.activation_bytes * len(ready.rows))
                 self._ctx.compute(partial(self._run, number, ready))
             else:
                 self._advance(number)
 
     def _run(self, number: int, ready: Ready, meter: Meter) -> _Ran:
-        inputs = [self._assemble(items, ready, meter) for items in ready.inputs]
+        inputs = [self._assemble(number, items, ready, meter) for items in ready.inputs]
         stage = ready.stage
         value = meter.stage(stage.macs * len(ready.rows), lambda: self._runner.run(stage, inputs))
         frames: dict[Slice | None, tuple[Any, int]] = {}
@@ -179,12 +228,15 @@ class DeviceReactor:
                 frames[select] = (frame, len(frame) - FRAME_HEADER_BYTES)
         return _Ran(number, ready, value, frames)
 
-    def _assemble(self, items: list[Item], ready: Ready, meter: Meter) -> Value:
+    def _assemble(self, number: int, items: list[Item], ready: Ready, meter: Meter) -> Value:
         """One input as an array of the rows that are still in."""
         for item in items:
             if item.value is None:
                 digest = digest_of(item.frame) if self._runner.remembers else b""
                 item.value = Value(meter.decode(item.frame, self._encoding), digest)
+                grown = item.value.array.nbytes - len(item.frame)
+                self._jobs[number].held_bytes += grown
+                self._memory.hold(grown)
                 item.frame = None
         values = [item.value for item in items if item.value is not None]
         whole = values[0]

@@ -47,12 +47,18 @@ class Inbox(msgspec.Struct):
         How many rows the job has when complete; 0 until data has come.
     rows : tuple of int
         Rows that are known so far.
+    last_ns : int
+        When the last message of the job came.
+    held_bytes : int
+        Of its frames and values.
     """
 
     stages: Mapping[str, Stage]
     replicas: Mapping[str, Replica]
     first_ns: int
     waiting: dict[str, Stage]
+    last_ns: int = 0
+    held_bytes: int = 0
     size: int = 0
     rows: tuple[int, ...] = ()
     stopped: frozenset[int] = frozenset()
@@ -70,6 +76,7 @@ class Inbox(msgspec.Struct):
         # come one by one and add up.
         if not parts or not any(set(body.rows) & set(part.rows) for part in parts):
             parts.append(Item(body.rows, path, now_ns, frame=body.frame))
+            self.held_bytes += len(body.frame)
 
     def obey(self, body: Control, path: Path, now_ns: int) -> None:
         """Note an order of the source."""
@@ -87,6 +94,7 @@ class Inbox(msgspec.Struct):
     def put(self, stage: str, select: Slice | None, item: Item) -> None:
         """Keep what was made here."""
         self.items[stage, select] = [item]
+        self.held_bytes += item.value.array.nbytes if item.value is not None else 0
 
     def drop_stopped(self) -> None:
         """Forget the stages that wait if no row of the job is left to run them for."""

@@ -30,7 +30,18 @@ class Load(NamedTuple):
 
 @dataclass(slots=True)
 class OpenJob:
-    """A job until its last row is settled."""
+    """A job until its last row is settled.
+
+    Attributes
+    ----------
+    fed : set of str
+        Devices that were sent the input.
+    seen : dict of str to set of int
+        Rows that have arrived, by stage.
+    gone : set of str
+        Devices that were lost while the job was open: nothing of it is to be expected of them,
+        even where they are back.
+    """
 
     job: Job
     fusion: Fusion
@@ -39,3 +50,4 @@ class OpenJob:
     unsettled: set[int] = field(default_factory=set)
     fed: set[str] = field(default_factory=set)
     seen: dict[str, set[int]] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)

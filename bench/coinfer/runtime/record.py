@@ -94,12 +94,21 @@ class Outcome(msgspec.Struct, frozen=True):
     trace_sha256 : str or None
         Digest of every event of a virtual run.
     faults : tuple of dict
-        Each fault with what was injected and what was observed.
+        One line for each fault: ``number``, ``kind``, ``target``; ``injected_ns``,
+        ``detected_ns`` (when the source believed the device lost) and ``recovered_ns`` (when it
+        had the device, its messages or its speed again), None where that never was; ``landed``;
+        ``observed``, what was counted; ``planned``, the rest of the event, None for a fault that
+        nobody planned (``out-of-memory``).
     fidelity : Fidelity or None
         Real-time runs only.
     stale_messages : int
-        Messages that were dropped: data for a finished job; in real processes also what belonged
-        to another run, was no packet, or had nobody to go to.
+        Messages that were dropped: data for a finished job, or for a device from before it came
+        back; in real processes also what belonged to another run, was no packet, or had nobody
+        to go to.
+    lost_messages : int
+        Messages that were lost on a link, or came to a device that was down.
+    corrupt_messages : int
+        Messages whose frame was damaged: their receivers dropped them.
     warnings : tuple of str
     """
 
@@ -110,4 +119,6 @@ class Outcome(msgspec.Struct, frozen=True):
     faults: tuple[dict[str, Any], ...] = ()
     fidelity: Fidelity | None = None
     stale_messages: int = 0
+    lost_messages: int = 0
+    corrupt_messages: int = 0
     warnings: tuple[str, ...] = ()

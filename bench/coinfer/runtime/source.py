@@ -30,6 +30,7 @@ from coinfer.runtime.job import Load, OpenJob
 from coinfer.runtime.ledger import Ledger
 from coinfer.runtime.outbox import Outbox
 from coinfer.runtime.runner import Runner
+from coinfer.runtime.soundness import is_sound
 from coinfer.runtime.thinking import Outcome, Thinker, View
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Control, Data, Envelope, Path
@@ -47,6 +48,14 @@ class SourceReactor:
     ctx : Context
     on_request : callable
         Told the number of each request as it starts (faults and progress hang on it).
+
+    Attributes
+    ----------
+    ledger : Ledger
+    settled_ns : int
+        When the last request so far was settled.
+    corrupt_messages : int
+        Messages whose frame was damaged; they are dropped.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class SourceReactor:
         self._outbox = Outbox(self.ledger, ctx)
         self._thinker = Thinker(ctx, self._outbox.lost)
         self.settled_ns = 0
+        self.corrupt_messages = 0
 
     @property
     def finished(self) -> bool:
@@ -114,6 +124,9 @@ class SourceReactor:
             )
         self.ledger.received(body.rows, body.payload_bytes, len(body.frame))
         self.ledger.absorb(body.spent)
+        if not is_sound(body.frame):
+            self.corrupt_messages += 1
+            return
         job = self._jobs.get(body.job)
         if job is None:
             return
@@ -135,8 +148,16 @@ class SourceReactor:
         """Tell the fusion rule of every open job."""
         (self._outbox.lost.discard if alive else self._outbox.lost.add)(device)
         for job in list(self._jobs.values()):
+            if not alive:
+                job.gone.add(device)
             path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
             self._thinker.add(job, path, partial(_tell, job.fusion, device, alive))
+
+    def on_birth(self, device: str) -> None:
+        """Have a device back that is fresh: it knows nothing of the jobs that are open."""
+        for job in self._jobs.values():
+            job.fed.discard(device)
+        self.on_peer(device, alive=True)
 
     def on_done(self, done: Done) -> None:
         """Carry out what a step of thought led to, and take the next step."""
@@ -164,6 +185,7 @@ class SourceReactor:
         path = Path(self._ctx.now_ns)
 
         def think(view: View) -> Outcome:
+            job.gone |= self._outbox.lost
             job.fed.update(device for device in self._topology.starters if view.alive(device))
             sends = self._inputs.messages(job, sorted(job.fed), rows, view.kernels)
             images = self._load.images[list(rows)]
@@ -235,6 +257,7 @@ class SourceReactor:
             self._outbox.order(job, *begin, path)
             return
         job.fed.add(device)
+        job.gone.discard(device)
         rows = tuple(job.rows)
         self._thinker.add(
             job,

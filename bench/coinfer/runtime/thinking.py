@@ -29,10 +29,11 @@ class View(msgspec.Struct, gc=False):
     now_ns: int
     kernels: Meter
     lost: set[str]
+    gone: set[str]
 
     def alive(self, device: str) -> bool:
-        """Whether the source believes the device to be alive."""
-        return device not in self.lost
+        """Whether the device is believed alive, and has been since the job began."""
+        return device not in self.lost and device not in self.gone
 
 
 class Step(NamedTuple):
@@ -77,4 +78,5 @@ class Thinker:
             self._busy = True
             step = self._queue.popleft()
             now = self._ctx.now_ns
-            self._ctx.compute(lambda meter: (step, step.think(View(now, meter, self._lost))))
+            gone = step.job.gone
+            self._ctx.compute(lambda meter: (step, step.think(View(now, meter, self._lost, gone))))

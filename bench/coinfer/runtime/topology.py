@@ -45,6 +45,10 @@ class Topology:
         names = sorted(self.on[device], key=self._place.__getitem__)
         return {name: self.stages[name] for name in names}
 
+    def weights_bytes(self, device: str) -> int:
+        """What the stages of a device keep resident."""
+        return sum(self.stages[name].weights_bytes for name in self.on[device])
+
     def consumers(self, stage: str, device: str) -> list[tuple[str, Slice | None]]:
         """Other devices that need this output from here, and which part of it."""
         return self._consumers.get((stage, device), [])

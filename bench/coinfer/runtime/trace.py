@@ -5,7 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, Final
 
-from coinfer.runtime.wire import Envelope
+from coinfer.runtime.events import KINDS
+from coinfer.runtime.wire import Envelope, Flight
 
 BLOCK_LINES: Final = 512
 """Lines that are hashed together: a call of the hash costs more than the bytes of one line."""
@@ -18,13 +19,15 @@ class Trace:
         self._hash = sha256()
         self._lines: list[str] = []
 
-    def event(self, at_ns: int, kind: str, name: str, payload: Any) -> None:
+    def event(self, at_ns: int, kind: int, name: str, payload: Any) -> None:
         """Add an event."""
         label = ""
+        if isinstance(payload, Flight):
+            payload = payload.envelope
         if isinstance(payload, Envelope):
             body = payload.body
             label = f"{payload.sender}>{payload.to} {body.job} {body.label} {body.payload_bytes}"
-        self._lines.append(f"{at_ns} {kind} {name} {label}\n")
+        self._lines.append(f"{at_ns} {KINDS[kind]} {name} {label}\n")
         if len(self._lines) == BLOCK_LINES:
             self._flush()
 

@@ -5,7 +5,7 @@ A *frame* is what the kernels encode; an *envelope* is what a transport carries 
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -122,7 +122,40 @@ class Control(msgspec.Struct, frozen=True, gc=False, tag="control"):
         return len(msgspec.msgpack.encode((self.kind, self.job, self.name, self.rows)))
 
 
-Body: TypeAlias = Data | Control
+class Shipment(msgspec.Struct, frozen=True, tag="shipment"):
+    """The stages of a device, sent to it when it comes back empty; belongs to no request.
+
+    Attributes
+    ----------
+    birth : int
+        How many times the device has come back by now: one that went down again needs another.
+    attempt : int
+        Counted from 1; what is lost on the way is sent again.
+    payload_bytes : int
+        Weights of all its stages.
+    """
+
+    birth: int
+    attempt: int
+    payload_bytes: int
+
+    @property
+    def job(self) -> int:
+        """None of the jobs."""
+        return -1
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """None."""
+        return ()
+
+    @property
+    def label(self) -> str:
+        """What it is, for keyed draws and traces."""
+        return f"ship:{self.birth}.{self.attempt}"
+
+
+Body: TypeAlias = Data | Control | Shipment
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -135,7 +168,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         When it left the sender.
     path : Path
         Critical path up to `sent_ns`, or, once delivered, up to the delivery.
-    body : Data or Control
+    body : Data, Control or Shipment
     """
 
     sender: str
@@ -143,3 +176,18 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     sent_ns: int
     path: Path
     body: Body
+
+
+class Crossing(NamedTuple):
+    """A message on the link of one device: from when it had the channel until it was across."""
+
+    device: str
+    begin_ns: int
+    end_ns: int
+
+
+class Flight(NamedTuple):
+    """An envelope on its way, and the links that it crosses."""
+
+    envelope: Envelope
+    crossings: tuple[Crossing, ...]

@@ -20,7 +20,8 @@ from coinfer.runtime.job import Load
 from coinfer.runtime.realtime import RealtimeDriver
 from coinfer.runtime.realtime.transport import DealerPort, Parcel, RouterPort, System, pack, unpack
 from coinfer.runtime.runner import Runner
-from coinfer.runtime.virtual import Scenario, VirtualDriver
+from coinfer.runtime.scenario import Scenario
+from coinfer.runtime.virtual import VirtualDriver
 from coinfer.runtime.wire import Control, Data, Envelope, Path
 from coinfer.training.modules import build
 from coinfer_kernels import backend

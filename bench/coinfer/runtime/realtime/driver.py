@@ -23,9 +23,9 @@ from coinfer.runtime.realtime.source_loop import SourceLoop, WithFaults
 from coinfer.runtime.realtime.transport import DealerPort, RouterPort, System
 from coinfer.runtime.record import Fidelity, Outcome
 from coinfer.runtime.runner import Build, Runner
+from coinfer.runtime.scenario import Scenario
 from coinfer.runtime.source import SourceReactor
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.virtual import Scenario
 
 START_S: Final = 120.0
 """Longest wait for all processes to be ready."""
