@@ -119,7 +119,9 @@ void PayloadReader::read_sparse(std::size_t count, float* out) {
         taken_ += kernels_.expand(bitmap, count, values_ + taken_ * width, total - taken_, out);
         return;
     }
-    float block[block_elements];
+    // With room behind the values, so that the kernel need not look where they end.
+    constexpr std::size_t slack = 64;
+    float block[block_elements + slack];
     for (std::size_t at = 0; at < count; at += block_elements) {
         const std::size_t part = std::min(block_elements, count - at);
         const std::size_t present = kernels_.population(bitmap + at / 8, (part + 7) / 8);
@@ -129,8 +131,10 @@ void PayloadReader::read_sparse(std::size_t count, float* out) {
         else
             kernels_.dequantise(reinterpret_cast<const std::int8_t*>(values), present,
                                 header_.scale, header_.zero_point, block);
+        std::fill_n(block + present, slack, 0.0f);
         taken_ += kernels_.expand(bitmap + at / 8, part,
-                                  reinterpret_cast<const std::uint8_t*>(block), present, out + at);
+                                  reinterpret_cast<const std::uint8_t*>(block), present + slack,
+                                  out + at);
     }
 }
 
