@@ -158,17 +158,11 @@ def _unsupported(cell: Cell) -> list[str]:
 
     Whoever teaches the drivers one of these takes its line out here.
     """
-    cluster, workload = cell.cluster, cell.workload
-    links = [*cluster.links.values(), *cluster.routes.values()]
+    workload = cell.workload
     kinds = {event.kind for event in cell.faults.events} - {"crash"}
     asked = {
         **{f"faults of kind {kind!r}": True for kind in sorted(kinds)},
         "rejoin_after_ms": any(e.rejoin_after_ms is not None for e in cell.faults.events),
-        "loss of messages": any(link.loss > 0 for link in links),
-        "on_loss = 'retransmit'": any(link.on_loss != "drop" for link in links),
-        "traces of links": any(link.trace is not None for link in links),
-        "routes": bool(cluster.routes),
-        "broadcast = 'multicast'": cluster.broadcast != "unicast",
         "workloads of kind 'multi-stream'": workload.kind == "multi-stream",
         "queue_limit": workload.queue_limit is not None,
         "warm_up": workload.warm_up > 0,

@@ -28,6 +28,15 @@ class _Ran(NamedTuple):
     frames: dict[Slice | None, tuple[Any, int]]
 
 
+class _Target(NamedTuple):
+    """Where an output goes, who gets it with the same message, and whether it is counted here."""
+
+    to: str
+    select: Slice | None
+    group: tuple[str, ...]
+    counted: bool
+
+
 class DeviceReactor:
     """One device.
 
@@ -145,15 +154,15 @@ class DeviceReactor:
             self._memory.hold(ran.value.array.nbytes)
         size = job.size if job is not None else len(rows)
         targets = self._targets[stage.id]
-        for to, select in targets:
+        for _, select, _, counted in targets:
             frame, payload = ran.frames[select]
-            if to != SOURCE:
+            if counted:
                 self._charge(rows[0], payload=payload, messages=1, frame=len(frame))
-        for to, select in targets:
+        for to, select, group, _ in targets:
             frame, payload = ran.frames[select]
             spent = self._report() if to == SOURCE else {}
             body = Data(ran.job, size, stage.id, select, rows, frame, payload, spent)
-            self._ctx.send(Envelope(self._name, to, done.ended_ns, path, body))
+            self._ctx.send(Envelope(self._name, to, done.ended_ns, path, body, group))
         if job is not None:
             self._advance(ran.job)
         self._next()
@@ -222,7 +231,7 @@ class DeviceReactor:
         stage = ready.stage
         value = meter.stage(stage.macs * len(ready.rows), lambda: self._runner.run(stage, inputs))
         frames: dict[Slice | None, tuple[Any, int]] = {}
-        for _, select in self._targets[stage.id]:
+        for _, select, _, _ in self._targets[stage.id]:
             if select not in frames:
                 frame = meter.encode(value.take(select).array, self._encoding)
                 frames[select] = (frame, len(frame) - FRAME_HEADER_BYTES)
@@ -248,10 +257,20 @@ class DeviceReactor:
         places = {row: place for place, row in enumerate(rows)}
         return whole.pick([places[row] for row in ready.rows])
 
-    def _targets_of(self, stage: Stage) -> tuple[tuple[str, Slice | None], ...]:
+    def _targets_of(self, stage: Stage) -> tuple[_Target, ...]:
         """Where an output goes, the source last: its message carries the ledger."""
-        targets = self._topology.consumers(stage.id, self._name)
-        return (*targets, (SOURCE, None)) if stage.to_source else tuple(targets)
+        wanted = list(self._topology.consumers(stage.id, self._name))
+        if stage.to_source:
+            wanted.append((SOURCE, None))
+        targets = []
+        for to, select in wanted:
+            alike = [other for other, part in wanted if part == select]
+            group = self._topology.group(self._name, alike)
+            group = group if to in group else ()
+            # The source counts what it gets, for all that get it with it.
+            counted = to != SOURCE and (not group or (SOURCE not in group and to == group[0]))
+            targets.append(_Target(to, select, group, counted))
+        return tuple(targets)
 
     def _charge(
         self, row: int, *, macs: int = 0, payload: int = 0, messages: int = 0, frame: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from coinfer.contract import Answer
 from coinfer.runtime.record import Record
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.wire import Path, Spent
+from coinfer.runtime.wire import Loss, Path, Spent
 
 
 @dataclass(slots=True)
@@ -79,6 +79,11 @@ class Ledger:
         self._message(rows[0], frame)
         for row, share in zip(rows, split(payload, len(rows)), strict=True):
             self.entries[row].bytes_up += share
+
+    def lost(self, loss: Loss) -> None:
+        """Count one message from a device that was sent in vain."""
+        self.received(loss.rows, loss.payload_bytes, loss.frame_bytes)
+        self.absorb(loss.spent)
 
     def absorb(self, spent: Spent) -> None:
         """Add what a device reports to have spent."""

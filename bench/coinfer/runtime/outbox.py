@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from coinfer.contract import SOURCE
 from coinfer.runtime.context import Context
 from coinfer.runtime.job import OpenJob
 from coinfer.runtime.ledger import Ledger
+from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Body, Control, Data, Envelope, Path
 
 
@@ -14,6 +17,7 @@ class Outbox:
 
     Parameters
     ----------
+    topology : Topology
     ledger : Ledger
     ctx : Context
 
@@ -23,24 +27,31 @@ class Outbox:
         Devices that are believed lost.
     """
 
-    def __init__(self, ledger: Ledger, ctx: Context) -> None:
+    def __init__(self, topology: Topology, ledger: Ledger, ctx: Context) -> None:
+        self._multicast = topology.multicast
+        self._group = topology.group
         self._ledger = ledger
         self._ctx = ctx
         self.lost: set[str] = set()
 
-    def send(self, job: OpenJob, to: str, body: Body, path: Path) -> None:
-        """Send something that has been made for a device."""
-        rows = body.rows or tuple(job.rows)
-        frame = len(body.frame) if isinstance(body, Data) else 0
-        self._ledger.sent(rows, body.payload_bytes, frame)
-        self._ctx.send(Envelope(SOURCE, to, self._ctx.now_ns, path, body))
+    def send(self, job: OpenJob, sends: Sequence[tuple[str, Body]], path: Path) -> None:
+        """Send what has been made for devices; what several get alike is one transmission."""
+        receivers: dict[int, list[str]] = {}
+        if self._multicast:
+            for to, body in sends:
+                receivers.setdefault(id(body), []).append(to)
+        for to, body in sends:
+            group = self._group(SOURCE, receivers.get(id(body), ()))
+            if not group or to == group[0]:
+                rows = body.rows or tuple(job.rows)
+                frame = len(body.frame) if isinstance(body, Data) else 0
+                self._ledger.sent(rows, body.payload_bytes, frame)
+            self._ctx.send(Envelope(SOURCE, to, self._ctx.now_ns, path, body, group))
 
-    def order(self, job: OpenJob, device: str, body: Control, path: Path) -> None:
-        """Send an order."""
-        if device not in self.lost:
-            self.send(job, device, body, path)
+    def order(self, job: OpenJob, devices: Iterable[str], body: Control, path: Path) -> None:
+        """Send an order to devices."""
+        self.send(job, [(device, body) for device in devices if device not in self.lost], path)
 
     def stop(self, job: OpenJob, rows: tuple[int, ...], path: Path) -> None:
         """Tell every device that knows of a job to drop some of its rows."""
-        for device in sorted(job.fed):
-            self.order(job, device, Control("stop", job.job.id, "", rows), path)
+        self.order(job, sorted(job.fed), Control("stop", job.job.id, "", rows), path)

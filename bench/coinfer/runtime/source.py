@@ -78,7 +78,7 @@ class SourceReactor:
         self._intake = Intake(topology, ctx, self._feed)
         self._jobs = self._intake.jobs
         self.ledger = Ledger(topology)
-        self._outbox = Outbox(self.ledger, ctx)
+        self._outbox = Outbox(topology, self.ledger, ctx)
         self._thinker = Thinker(ctx, self._outbox.lost)
         self.settled_ns = 0
         self.corrupt_messages = 0
@@ -162,8 +162,7 @@ class SourceReactor:
     def on_done(self, done: Done) -> None:
         """Carry out what a step of thought led to, and take the next step."""
         job, outcome, path = self._thinker.ended(done)
-        for to, body in outcome.sends:
-            self._outbox.send(job, to, body, path)
+        self._outbox.send(job, outcome.sends, path)
         for action in outcome.actions:
             self._act(job, action, path)
         self._thinker.go_on()
@@ -217,8 +216,8 @@ class SourceReactor:
                         self.ledger.close(row, "failed")
                         self._settle(job, row)
             case Permit(gate=gate, rows=rows):
-                for device in self._topology.gates.get(gate, ()):
-                    self._outbox.order(job, device, Control("permit", job.job.id, gate, rows), path)
+                devices = self._topology.gates.get(gate, ())
+                self._outbox.order(job, devices, Control("permit", job.job.id, gate, rows), path)
             case Stop(rows=rows):
                 self._outbox.stop(job, rows, path)
             case Start(stage=stage, device=device):
@@ -252,9 +251,9 @@ class SourceReactor:
             raise ContractError(f"Start: no waiting replica of {stage!r} on {device!r}")
         if device in self._outbox.lost:
             return
-        begin = (device, Control("start", job.job.id, stage, ()))
+        begin = Control("start", job.job.id, stage, ())
         if device in job.fed:
-            self._outbox.order(job, *begin, path)
+            self._outbox.order(job, (device,), begin, path)
             return
         job.fed.add(device)
         job.gone.discard(device)
@@ -263,7 +262,7 @@ class SourceReactor:
             job,
             path,
             lambda view: Outcome(
-                sends=(*self._inputs.messages(job, [device], rows, view.kernels), begin)
+                sends=(*self._inputs.messages(job, [device], rows, view.kernels), (device, begin))
             ),
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
+from coinfer.cluster import Cluster
 from coinfer.contract import INPUT, SOURCE, Deployment, Now, Replica, Slice, Stage, gate_of
 from coinfer.errors import ContractError
 
@@ -11,13 +13,31 @@ from coinfer.errors import ContractError
 class Topology:
     """Stages by name, replicas by device, and who sends what to whom.
 
+    Parameters
+    ----------
+    deployment : Deployment
+    devices : tuple of str
+    routes : collection of str
+        ``"a>b"`` where a reaches b by a link of its own.
+    multicast : bool
+        Whether one transmission reaches several receivers.
+
     Raises
     ------
     ContractError
         If a replica, a need or a device is unknown, or a stage is placed twice on one device.
     """
 
-    def __init__(self, deployment: Deployment, devices: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        devices: tuple[str, ...],
+        routes: Collection[str] = (),
+        *,
+        multicast: bool = False,
+    ) -> None:
+        self.multicast = multicast
+        self._routes = routes
         self.deployment = deployment
         self.devices = devices
         self.stages: dict[str, Stage] = {s.id: s for s in deployment.stages}
@@ -40,6 +60,12 @@ class Topology:
                 if gate_of(need) is None and need.stage not in self.stages and need.stage != INPUT:
                     raise ContractError(f"stage {stage.id!r} needs unknown stage {need.stage!r}")
 
+    @classmethod
+    def of(cls, deployment: Deployment, cluster: Cluster, *, modelled: bool = True) -> Topology:
+        """Topology on a cluster; where its links are not modelled, nothing goes to several."""
+        multicast = modelled and cluster.broadcast == "multicast"
+        return cls(deployment, cluster.names, cluster.routes, multicast=multicast)
+
     def stages_on(self, device: str) -> dict[str, Stage]:
         """Stages of a device, in the order of the deployment."""
         names = sorted(self.on[device], key=self._place.__getitem__)
@@ -52,6 +78,13 @@ class Topology:
     def consumers(self, stage: str, device: str) -> list[tuple[str, Slice | None]]:
         """Other devices that need this output from here, and which part of it."""
         return self._consumers.get((stage, device), [])
+
+    def group(self, sender: str, receivers: Iterable[str]) -> tuple[str, ...]:
+        """Receivers that one transmission reaches together; none where each gets its own."""
+        if not self.multicast:
+            return ()
+        found = tuple(to for to in receivers if f"{sender}>{to}" not in self._routes)
+        return found if len(found) > 1 else ()
 
     @cached_property
     def inputs(self) -> dict[str, tuple[Slice | None, ...]]:

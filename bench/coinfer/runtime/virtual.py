@@ -130,7 +130,7 @@ class VirtualDriver:
         devices = tuple(d.name for d in cluster.devices)
         self.names: Sequence[str] = (SOURCE, HUB, *devices)
         self.places = {name: place for place, name in enumerate(self.names)}
-        topology = Topology(scenario.deployment, devices)
+        topology = Topology.of(scenario.deployment, cluster)
         self.contexts = {
             name: _Context(self, self.places[name], speed)
             for name, speed in [
@@ -205,8 +205,8 @@ class VirtualDriver:
         for name, device in devices.now.items():
             if lifecycle.up(name):
                 source.ledger.absorb(device.spent)
-        for spent in self._hub.lost_spent:
-            source.ledger.absorb(spent)
+        for loss in self._hub.losses:
+            source.ledger.lost(loss)
         records = source.ledger.records()
         for record in records:
             self.trace.end(repr(record))

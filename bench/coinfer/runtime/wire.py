@@ -169,6 +169,9 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     path : Path
         Critical path up to `sent_ns`, or, once delivered, up to the delivery.
     body : Data, Control or Shipment
+    group : tuple of str
+        All that get the same from one transmission, this receiver among them; none where it goes
+        to this one alone.
     """
 
     sender: str
@@ -176,6 +179,16 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     sent_ns: int
     path: Path
     body: Body
+    group: tuple[str, ...] = ()
+
+
+class Loss(NamedTuple):
+    """What a message to the source would have told the ledger, had it not been lost."""
+
+    rows: tuple[int, ...]
+    payload_bytes: int
+    frame_bytes: int
+    spent: Spent
 
 
 class Crossing(NamedTuple):
@@ -187,7 +200,26 @@ class Crossing(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """An envelope on its way, and the links that it crosses."""
+    """An envelope on its way through the hub.
+
+    Attributes
+    ----------
+    envelope : Envelope
+        Its path reaches up to `at_ns`.
+    at_ns : int
+        When it comes to the first of the links ahead, or was lost.
+    legs : tuple
+        Links ahead; none where it is across.
+    crossings : tuple of Crossing
+        Links that it has crossed.
+    attempt : int
+        How many times the first link ahead will have been tried.
+    lost : bool
+    """
 
     envelope: Envelope
-    crossings: tuple[Crossing, ...]
+    at_ns: int
+    legs: tuple[Any, ...]
+    crossings: tuple[Crossing, ...] = ()
+    attempt: int = 1
+    lost: bool = False

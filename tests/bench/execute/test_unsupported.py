@@ -23,10 +23,8 @@ def fault(**said):
     return lambda cell: replace(cell, faults=FaultList((Fault(**said),)))
 
 
-def link(**said):
-    return lambda cell: replace(
-        cell, cluster=replace(cell.cluster, links={"*": Link(up_bps=1e6, **said)})
-    )
+def cluster(**said):
+    return lambda cell: replace(cell, cluster=replace(cell.cluster, **said))
 
 
 def workload(**said):
@@ -38,17 +36,6 @@ def workload(**said):
     [
         (fault(kind="pause", on_request=1, duration_ms=5), "faults of kind 'pause'"),
         (fault(kind="crash", on_request=1, rejoin_after_ms=5), "rejoin_after_ms"),
-        (link(loss=0.1), "loss of messages"),
-        (link(on_loss="retransmit", retransmit_ms=1), "on_loss = 'retransmit'"),
-        (link(trace=(RateStep(0, 1, 1),)), "traces of links"),
-        (
-            lambda c: replace(c, cluster=replace(c.cluster, routes={"d0>d1": Link(1e6)})),
-            "routes",
-        ),
-        (
-            lambda c: replace(c, cluster=replace(c.cluster, broadcast="multicast")),
-            "broadcast = 'multicast'",
-        ),
         (workload(kind="multi-stream", samples_per_query=2), "kind 'multi-stream'"),
         (workload(kind="offline", queue_limit=2), "queue_limit"),
         (workload(warm_up=2), "warm_up"),
@@ -66,3 +53,6 @@ def test_what_the_drivers_do_carry_out_is_not_refused(cell):
     check(cell)
     check(fault(kind="crash", target="random:2", rate_per_s=0.1)(cell))
     check(workload(kind="trace", trace=(0.0, 5.0))(cell))
+    check(cluster(links={"*": Link(1e6, loss=0.1, on_loss="retransmit", retransmit_ms=1)})(cell))
+    check(cluster(links={"*": Link(trace=(RateStep(0, 1e6, 1e6),))})(cell))
+    check(cluster(routes={"d0>d1": Link(1e6)}, broadcast="multicast")(cell))

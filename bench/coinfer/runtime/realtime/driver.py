@@ -14,6 +14,8 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from coinfer.cluster import FaultEvent
 from coinfer.contract import SOURCE
 from coinfer.errors import ExecutionError
@@ -26,6 +28,7 @@ from coinfer.runtime.runner import Build, Runner
 from coinfer.runtime.scenario import Scenario
 from coinfer.runtime.source import SourceReactor
 from coinfer.runtime.topology import Topology
+from coinfer.runtime.wire import Loss
 
 START_S: Final = 120.0
 """Longest wait for all processes to be ready."""
@@ -136,7 +139,7 @@ class RealtimeDriver:
 
     def _source(self, loop: SourceLoop) -> SourceReactor:
         scenario = self._scenario
-        topology = Topology(scenario.deployment, self._devices)
+        topology = Topology.of(scenario.deployment, scenario.cluster, modelled=self._dilated)
         runner = Runner(self._build, memo=False)
         for name in topology.on[SOURCE]:
             runner.prepare(topology.stages[name])
@@ -260,6 +263,9 @@ class RealtimeDriver:
             (loop.events, loop.overruns),
             *((r["events"], r["overruns"]) for r in self._reports.values()),
         ]
+        hub = self._reports.get("hub", {})
+        for loss in msgspec.convert(hub.get("losses", []), list[Loss]):
+            source.ledger.lost(loss)
         events, overruns = (sum(column) for column in zip(*counts, strict=True))
         fraction = overruns / max(events, 1)
         lost = [f["target"] for f in self._faults if not f["landed"]]
@@ -273,6 +279,7 @@ class RealtimeDriver:
             faults=tuple(self._faults),
             fidelity=Fidelity("", fraction, None, None, self._density()) if self._dilated else None,
             stale_messages=dropped + sum(r["stale"] for r in self._reports.values()),
+            lost_messages=hub.get("lost", 0),
             warnings=tuple(warnings),
         )
 

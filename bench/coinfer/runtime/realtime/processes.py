@@ -67,7 +67,7 @@ class Setup(NamedTuple):
     def topology(self) -> Topology:
         """Topology as the devices need it."""
         deployment = Deployment(self.stages, self.replicas, _no_fusion)
-        return Topology(deployment, tuple(d.name for d in self.cluster.devices))
+        return Topology.of(deployment, self.cluster, modelled=self.dilated)
 
     def meter(self, device: str) -> Callable[[], Meter]:
         """Maker of meters for a device."""
@@ -136,7 +136,7 @@ def run_hub(setup: Setup) -> None:
     _settle_in(None)
     port = RouterPort(setup.endpoint)
     loop = LinkLoop(port, setup.run, setup.meter(SOURCE), dilated=True, exact=False)
-    loop.reactor = HubReactor(setup.cluster, setup.seed, loop)
+    hub = loop.reactor = HubReactor(setup.cluster, setup.seed, loop)
     watch = Liveness(setup.cluster)
     finishing = False
 
@@ -158,6 +158,8 @@ def run_hub(setup: Setup) -> None:
                     events=loop.events,
                     overruns=loop.overruns,
                     stale=loop.foreign + port.dropped,
+                    lost=hub.lost_messages,
+                    losses=hub.losses,
                 )
         elif packet.kind in ("ready", "report"):
             if packet.kind == "report":
