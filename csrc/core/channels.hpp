@@ -4,41 +4,51 @@
 // a matrix. Both are walked in the order of the elements.
 #pragma once
 
-#include <vector>
-
 #include "core/quantiser.hpp"
+#include "core/scratch.hpp"
 
 namespace coinfer {
 
 class ChannelCodec {
 public:
-    // For writing: finds the range of each channel. Throws Unquantisable.
-    ChannelCodec(const Kernels& kernels, const Header& header, const float* x);
+    // For writing: finds the range of each channel and writes the table. Throws Unquantisable.
+    ChannelCodec(const Kernels& kernels, const Header& header, const float* x,
+                 std::uint8_t* table);
     // For reading: takes the table of a verified frame.
     ChannelCodec(const Kernels& kernels, const Header& header, const std::uint8_t* table);
+    ChannelCodec(const ChannelCodec&) = delete;
+    ChannelCodec& operator=(const ChannelCodec&) = delete;
 
-    void write_table(std::uint8_t* table) const;
     // Elements [first, first + count) of the tensor; `x`, `codes` and `out` begin at `first`.
     void quantise(const float* x, std::size_t first, std::size_t count, std::int8_t* codes) const;
     void dequantise(const std::int8_t* codes, std::size_t first, std::size_t count,
                     float* out) const;
 
 private:
-    ChannelCodec(const Kernels& kernels, const Header& header);
-    std::vector<Span> spans(const float* x, std::size_t count) const;
+    struct Layout {
+        explicit Layout(const Header& header);
+
+        Levels levels;
+        std::size_t channels;
+        std::size_t inner;
+        std::size_t columns;  // of the matrix; 0 when there are runs instead
+        std::size_t quantisers;
+    };
+
+    void find_ranges(const Kernels& kernels, const float* x, std::size_t count, float* lows,
+                     float* highs) const;
+    template <typename T>
+    void repeat(T* values) const;
     template <typename Each>
     void walk(std::size_t first, std::size_t count, const Each& each) const;
 
+    static constexpr std::size_t small = 256;
     const Kernels& kernels_;
-    Encoding encoding_;
-    Levels levels_;
-    std::size_t channels_;
-    std::size_t inner_;
-    std::size_t columns_;  // of the matrix; 0 when there are runs instead
+    Layout layout_;
     // Of each channel, repeated when there are columns: then of each column.
-    std::vector<float> scales_;
-    std::vector<float> inverses_;
-    std::vector<std::int32_t> zero_points_;
+    Scratch<float, small> scales_;
+    Scratch<float, small> inverses_;
+    Scratch<std::int32_t, small> zero_points_;
 };
 
 }  // namespace coinfer

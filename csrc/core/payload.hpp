@@ -9,7 +9,7 @@ namespace coinfer {
 
 // Work in pieces whose intermediate results stay in the first-level cache. A multiple of what
 // shares bytes or parameters: of 8 elements in a bitmap, 2 in a byte, 32 in a group.
-constexpr std::size_t block_elements = 1024;
+constexpr std::size_t block_elements = 4096;
 
 // Writes the payload of a tensor whose encoding and shape are in `header`, fills in the
 // header's quantiser, and returns the bytes of the values. Throws Unquantisable.

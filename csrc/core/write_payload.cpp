@@ -66,8 +66,7 @@ Affine tensor_quantiser(const Kernels& kernels, const Source& source, Header& he
 
 void write_channels(const Kernels& kernels, const float* x, const Header& header,
                     std::uint8_t* payload) {
-    const ChannelCodec channels(kernels, header, x);
-    channels.write_table(payload);
+    const ChannelCodec channels(kernels, header, x, payload);
     std::uint8_t* const values = payload + header.table_bytes;
     const std::size_t count = elements(header);
     if (static_cast<Encoding>(header.encoding) == Encoding::int8_channel) {

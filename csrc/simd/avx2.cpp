@@ -40,9 +40,12 @@ inline __m128i eight(Floats v) {
 
 void narrow(const float* x, std::size_t count, std::uint8_t* out) {
     std::size_t i = 0;
-    for (; i + lanes <= count; i += lanes)
+    for (; i + lanes <= count; i += lanes) {
+        fetch_ahead<lanes>(x + i);
         _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 2 * i), eight(load(x + i)));
-    const __m128i tail = eight(load(x + i, count - i, 0.0f));
+    }
+    if (i == count) return;
+    const __m128i tail = eight(some(x + i, count - i));
     std::memcpy(out + 2 * i, &tail, 2 * (count - i));
 }
 

@@ -45,9 +45,12 @@ inline __m256i sixteen(Floats v) {
 
 void narrow(const float* x, std::size_t count, std::uint8_t* out) {
     std::size_t i = 0;
-    for (; i + lanes <= count; i += lanes)
+    for (; i + lanes <= count; i += lanes) {
+        fetch_ahead<lanes>(x + i);
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 2 * i), sixteen(load(x + i)));
-    const __m256i tail = sixteen(load(x + i, count - i, 0.0f));
+    }
+    if (i == count) return;
+    const __m256i tail = sixteen(some(x + i, count - i));
     std::memcpy(out + 2 * i, &tail, 2 * (count - i));
 }
 

@@ -1,36 +1,51 @@
 // The affine quantiser with its own range for each column of a matrix. Included once per
 // instruction set, inside its namespace.
 
+inline Range range_at(const float* lows, const float* highs) {
+    return {(Ints)load(highs), (Words)load(lows)};
+}
+
+inline void put_range(const Range& range, float* lows, float* highs) {
+    // Below the sign bit it is a positive element or zero: none is negative.
+    store(lows, range.low >= 0x80000000u ? (Floats)range.low : all(0.0f));
+    store(highs, (Floats)range.high);
+}
+
 // Columns [first, first + vectors * lanes).
 template <std::size_t vectors>
 inline void span_block(const float* x, std::size_t rows, std::size_t columns, std::size_t first,
-                       Span* spans) {
-    Range range[vectors] = {};
-    for (std::size_t row = 0; row < rows; ++row)
-        for (std::size_t k = 0; k < vectors; ++k)
-            widen_range(range[k], load_once(x + row * columns + first + k * lanes));
+                       float* lows, float* highs) {
+    constexpr std::size_t rows_ahead = 8;  // each row lies elsewhere, which processors do not see
+    Range range[vectors];
     for (std::size_t k = 0; k < vectors; ++k)
-        for (std::size_t lane = 0; lane < lanes; ++lane)
-            spans[first + k * lanes + lane] = as_span(range[k].high[lane], range[k].low[lane]);
+        range[k] = range_at(lows + first + k * lanes, highs + first + k * lanes);
+    for (std::size_t row = 0; row < rows; ++row) {
+        const float* const elements = x + row * columns + first;
+        if (row + rows_ahead < rows)
+            fetch_ahead<vectors * lanes>(elements, rows_ahead * columns);
+        for (std::size_t k = 0; k < vectors; ++k)
+            widen_range(range[k], load_once(elements + k * lanes));
+    }
+    for (std::size_t k = 0; k < vectors; ++k)
+        put_range(range[k], lows + first + k * lanes, highs + first + k * lanes);
 }
 
-void span_columns(const float* x, std::size_t rows, std::size_t columns, Span* spans) {
+void span_columns(const float* x, std::size_t rows, std::size_t columns, float* lows,
+                  float* highs) {
     std::size_t first = 0;
     for (; first + 4 * lanes <= columns; first += 4 * lanes)
-        span_block<4>(x, rows, columns, first, spans);
+        span_block<4>(x, rows, columns, first, lows, highs);
     for (; first + lanes <= columns; first += lanes)
-        span_block<1>(x, rows, columns, first, spans);
-    for (; first < columns; ++first) {
-        std::int32_t high = 0;
-        std::uint32_t low = 0;
-        for (std::size_t row = 0; row < rows; ++row) {
-            std::int32_t bits;
-            std::memcpy(&bits, x + row * columns + first, sizeof bits);
-            high = std::max(high, bits);
-            low = std::max(low, static_cast<std::uint32_t>(bits));
-        }
-        spans[first] = as_span(high, low);
-    }
+        span_block<1>(x, rows, columns, first, lows, highs);
+    if (first == columns) return;
+    const std::size_t part = columns - first;
+    Range range = {(Ints)some(highs + first, part), (Words)some(lows + first, part)};
+    for (std::size_t row = 0; row < rows; ++row)
+        widen_range(range, some(x + row * columns + first, part));
+    float low[lanes], high[lanes];
+    put_range(range, low, high);
+    std::memcpy(lows + first, low, part * sizeof(float));
+    std::memcpy(highs + first, high, part * sizeof(float));
 }
 
 template <bool four_bits>

@@ -27,11 +27,11 @@ inline Vector largest_of_each(const Vector* v) {
 }
 
 inline Range ranges_of(const float* x) {
+    fetch_ahead<lanes * group_elements>(x);
     Ints high[lanes];
     Words low[lanes];
     for (std::size_t group = 0; group < lanes; ++group) {
         Range range = {};
-        fetch_ahead<group_elements * sizeof(float)>(x + group * group_elements);
         for (std::size_t k = 0; k < group_vectors; ++k)
             widen_range(range, load_once(x + group * group_elements + k * lanes));
         high[group] = range.high;
@@ -44,62 +44,60 @@ inline Range ranges_of(const float* x) {
 inline Ints quantise_lanes(const float* x, float* scales, std::int32_t* zero_points,
                            std::uint8_t* packed) {
     const Range range = ranges_of(x);
-    const Floats high = (Floats)range.high;
+    // Below the sign bit it is a positive element or zero: none is negative.
     const Floats low = range.low >= 0x80000000u ? (Floats)range.low : all(0.0f);
-    const Floats width = high - low;
-    const Floats scale = larger(width / 15.0f, all(min_scale));
-    const Floats inverse = 1.0f / scale;
-    const Ints wanted = -rounded(low * inverse);
-    const Ints zero_point = wanted > 15 ? all(15) : wanted;
-    store(scales, scale);
-    store_bytes(zero_points, zero_point);
+    const Quantisers made = quantisers_of(low, (Floats)range.high, int4_levels);
+    store(scales, made.scale);
+    store_bytes(zero_points, made.zero_point);
 
-    Floats inverses[lanes];
-    Ints offsets[lanes];
-    for (std::size_t group = 0; group < lanes; ++group) {
-        inverses[group] = all(inverse[group]);
-        offsets[group] = all(zero_point[group]);
-    }
+    float inverses[lanes];
+    store(inverses, made.inverse);
     const auto codes = [&](std::size_t vectors) {
         Ints some[4];
         for (std::size_t k = 0; k < 4; ++k) {
             const std::size_t group = (vectors + k) / group_vectors;
-            some[k] = rounded(load(x + (vectors + k) * lanes) * inverses[group]) + offsets[group];
+            some[k] = rounded(load(x + (vectors + k) * lanes) * all(inverses[group])) +
+                      all(zero_points[group]);
         }
         return narrowed<true>(some);
     };
     for (std::size_t at = 0; at < lanes * group_vectors; at += 8)
         store_bytes(packed + at * lanes / 2, joined(codes(at), codes(at + 4)));
-    return ~(width <= all(std::numeric_limits<float>::max()));
+    return made.refused;
+}
+
+inline Ints quantise_group(const float* x, std::uint8_t* scale, std::uint8_t* zero_point,
+                           std::uint8_t* packed) {
+    const Span range = span(x, group_elements);
+    const Quantisers made = quantisers_of(all(range.low), all(range.high), int4_levels);
+    store_bytes(scale, made.scale, sizeof(float));
+    *zero_point = static_cast<std::uint8_t>(made.zero_point[0]);
+    quantise4(x, group_elements, made.inverse[0], made.zero_point[0], packed);
+    return made.refused;
 }
 
 bool quantise_groups(const float* x, std::size_t groups, std::uint8_t* scales,
                      std::uint8_t* zero_points, std::uint8_t* packed) {
-    float scale[lanes];
-    std::int32_t zero_point[lanes];
     Ints refused = {};
-    const auto put = [&](std::size_t group, std::size_t count) {
-        std::memcpy(scales + group * sizeof(float), scale, count * sizeof(float));
-        for (std::size_t i = 0; i < count; ++i)
+    if (groups < lanes) {
+        for (std::size_t i = 0; i < groups; ++i)
+            refused |= quantise_group(x + i * group_elements, scales + i * sizeof(float),
+                                      zero_points + i, packed + i * group_elements / 2);
+        return !any_lane(refused);
+    }
+    const auto take = [&](std::size_t group) {
+        float scale[lanes];
+        std::int32_t zero_point[lanes];
+        refused |= quantise_lanes(x + group * group_elements, scale, zero_point,
+                                  packed + group * group_elements / 2);
+        std::memcpy(scales + group * sizeof(float), scale, sizeof scale);
+        for (std::size_t i = 0; i < lanes; ++i)
             zero_points[group + i] = static_cast<std::uint8_t>(zero_point[i]);
     };
     std::size_t group = 0;
-    for (; group + lanes <= groups; group += lanes) {
-        refused |= quantise_lanes(x + group * group_elements, scale, zero_point,
-                                  packed + group * group_elements / 2);
-        put(group, lanes);
-    }
-    if (const std::size_t rest = groups - group; rest > 0) {
-        float elements[lanes * group_elements] = {};
-        std::uint8_t bytes[lanes * group_elements / 2];
-        std::memcpy(elements, x + group * group_elements, rest * group_elements * sizeof(float));
-        refused |= quantise_lanes(elements, scale, zero_point, bytes);
-        put(group, rest);
-        std::memcpy(packed + group * group_elements / 2, bytes, rest * group_elements / 2);
-    }
-    std::int32_t any = 0;
-    for (std::size_t lane = 0; lane < lanes; ++lane) any |= refused[lane];
-    return any == 0;
+    for (; group + lanes <= groups; group += lanes) take(group);
+    if (group < groups) take(groups - lanes);  // repeats some, with the same result
+    return !any_lane(refused);
 }
 
 void dequantise_groups(const std::uint8_t* scales, const std::uint8_t* zero_points,

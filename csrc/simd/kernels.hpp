@@ -81,8 +81,14 @@ struct Kernels {
                             std::uint8_t* zero_points, std::uint8_t* packed);
     void (*dequantise_groups)(const std::uint8_t* scales, const std::uint8_t* zero_points,
                               const std::uint8_t* packed, std::size_t groups, float* out);
+    // The quantisers of ranges; false when a range is not finite or has an infinite width.
+    bool (*quantisers)(const float* lows, const float* highs, std::size_t count, Levels levels,
+                       float* scales, float* inverses, std::int32_t* zero_points);
     // A matrix, stored row by row, with a quantiser for each of its columns.
-    void (*span_columns)(const float* x, std::size_t rows, std::size_t columns, Span* spans);
+    // span_columns extends the columns' ranges, zero to begin with, and leaves what is not finite
+    // in them.
+    void (*span_columns)(const float* x, std::size_t rows, std::size_t columns, float* lows,
+                         float* highs);
     void (*quantise_columns)(const float* x, std::size_t columns, const float* inverses,
                              const std::int32_t* zero_points, Levels levels, std::int8_t* codes);
     void (*dequantise_columns)(const std::int8_t* codes, std::size_t columns, const float* scales,

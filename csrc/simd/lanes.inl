@@ -5,8 +5,6 @@ typedef std::uint32_t Words __attribute__((vector_size(COINFER_VECTOR_BYTES)));
 typedef std::uint16_t Halves __attribute__((vector_size(COINFER_VECTOR_BYTES)));
 typedef std::uint8_t Bytes __attribute__((vector_size(COINFER_VECTOR_BYTES)));
 
-inline Words larger(Words a, Words b) { return a > b ? a : b; }
-
 template <typename Vector>
 inline void store_bytes(void* to, const Vector& v, std::size_t bytes = sizeof(Vector)) {
     std::memcpy(to, &v, bytes);
@@ -24,13 +22,13 @@ inline Floats load_once(const float* from) {
     return v;
 }
 
-// Asks for the cache lines that a loop over `bytes` a step will need a while later. The address
-// may lie beyond the array: nothing is read.
-template <std::size_t bytes>
-inline void fetch_ahead(const void* data) {
-    constexpr std::size_t distance = 2048, line = 64;
-    const auto address = reinterpret_cast<std::uintptr_t>(data) + distance;
-    for (std::size_t at = 0; at < bytes; at += line)
+// Asks for the cache lines of the `count` elements that a loop needs `ahead` elements later. The
+// address may lie beyond the array: nothing is read.
+template <std::size_t count>
+inline void fetch_ahead(const float* x, std::size_t ahead = 512) {
+    constexpr std::size_t line = 64;
+    const auto address = reinterpret_cast<std::uintptr_t>(x) + ahead * sizeof(float);
+    for (std::size_t at = 0; at < count * sizeof(float); at += line)
         __builtin_prefetch(reinterpret_cast<const void*>(address + at));
 }
 
@@ -66,6 +64,10 @@ inline Bytes low_bytes(Halves a, Halves b) {
     const __m512i low = _mm512_set1_epi16(0xFF);
     return (Bytes)_mm512_permutexvar_epi64(
         order, _mm512_packus_epi16((__m512i)a & low, (__m512i)b & low));
+}
+template <>
+inline Bytes smaller(Bytes a, Bytes b) {
+    return (Bytes)_mm512_min_epu8((__m512i)a, (__m512i)b);
 }
 inline Floats some(const float* from, std::size_t count) {
     return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);

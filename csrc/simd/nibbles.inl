@@ -40,13 +40,15 @@ void quantise4(const float* x, std::size_t count, float inverse, std::int32_t ze
     const Ints offset = all(zero_point);
     std::size_t i = 0;
     for (; i + 2 * step <= count; i += 2 * step) {
-        fetch_ahead<2 * step * sizeof(float)>(x + i);
+        fetch_ahead<2 * step>(x + i);
         store_bytes(packed + i / 2, packed_codes(x + i, factor, offset));
     }
     if (i == count) return;
-    std::int8_t codes[2 * step];
-    quantise_into<true>(x + i, count - i, inverse, zero_point, codes);
-    pack4(codes, count - i, packed + i / 2);
+    const std::size_t rest = count - i, first = std::min(step, rest);
+    Bytes bytes = joined(codes_of<true>(x + i, first, factor, offset),
+                         codes_of<true>(x + i + first, rest - first, factor, offset));
+    if (rest % 2 != 0) bytes[rest / 2] &= 15;
+    store_bytes(packed + i / 2, bytes, (rest + 1) / 2);
 }
 
 // The codes of as many bytes as fill a vector, one in the lowest four bits of each lane.

@@ -16,6 +16,18 @@ inline void widen_range(Range& range, Floats v) {
     range.low = larger((Words)v, range.low);
 }
 
+inline Range joined(const Range& a, const Range& b) {
+    return {larger(a.high, b.high), larger(a.low, b.low)};
+}
+
+template <typename Vector>
+inline auto largest_lane(Vector v) {
+#pragma GCC unroll 4
+    for (std::size_t half = lanes / 2; half > 0; half /= 2)
+        v = larger(v, shuffle(v, lane_numbers() ^ static_cast<std::int32_t>(half)));
+    return v[0];
+}
+
 inline Span as_span(std::int32_t high, std::uint32_t low) {
     if (high >= infinity_bits || low >= 0x80000000u + infinity_bits)
         return {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::quiet_NaN()};
@@ -27,29 +39,60 @@ inline Span as_span(std::int32_t high, std::uint32_t low) {
 }
 
 Span span(const float* x, std::size_t count) {
-    constexpr std::size_t chains = 4;  // one would wait for the latency of each maximum
-    Range range[chains] = {};
+    Range a = {}, b = {}, c = {}, d = {};  // one would wait for the latency of each maximum
     std::size_t i = 0;
-    for (; i + chains * lanes <= count; i += chains * lanes) {
-        fetch_ahead<chains * sizeof(Floats)>(x + i);
-        for (std::size_t chain = 0; chain < chains; ++chain)
-            widen_range(range[chain], load_once(x + i + chain * lanes));
+    for (; i + 4 * lanes <= count; i += 4 * lanes) {
+        fetch_ahead<4 * lanes>(x + i);
+        widen_range(a, load_once(x + i));
+        widen_range(b, load_once(x + i + lanes));
+        widen_range(c, load_once(x + i + 2 * lanes));
+        widen_range(d, load_once(x + i + 3 * lanes));
     }
-    for (; i + lanes <= count; i += lanes) widen_range(range[0], load(x + i));
-    if (i < count)
-        widen_range(range[1], count < lanes ? some(x, count) : load(x + count - lanes));
+    for (; i + lanes <= count; i += lanes) widen_range(a, load(x + i));
+    if (i < count) widen_range(b, count < lanes ? some(x, count) : load(x + count - lanes));
+    const Range all = joined(joined(a, b), joined(c, d));
+    return as_span(largest_lane(all.high), largest_lane(all.low));
+}
 
-    for (std::size_t chain = 1; chain < chains; ++chain) {
-        range[0].high = larger(range[0].high, range[chain].high);
-        range[0].low = larger(range[0].low, range[chain].low);
-    }
-    std::int32_t high = 0;
-    std::uint32_t low = 0;
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-        high = std::max<std::int32_t>(high, range[0].high[lane]);
-        low = std::max<std::uint32_t>(low, range[0].low[lane]);
-    }
-    return as_span(high, low);
+struct Quantisers {
+    Floats scale;
+    Floats inverse;
+    Ints zero_point;
+    Ints refused;  // lanes whose range is not finite or too wide
+};
+
+// Single float operations, in the order of the documentation: every back end gets the same bits.
+inline Quantisers quantisers_of(Floats low, Floats high, Levels levels) {
+    const Floats width = high - low;
+    const auto steps = static_cast<float>(levels.most - levels.least);
+    const Floats scale = larger(width / steps, all(min_scale));
+    const Floats inverse = 1.0f / scale;
+    const Ints usable = width <= all(std::numeric_limits<float>::max());
+    const Ints wanted = levels.least - (rounded(low * inverse) & usable);
+    return {scale, inverse, smaller(wanted, all(levels.most)), ~usable};
+}
+
+inline bool any_lane(Ints v) {
+    std::int32_t any = 0;
+    for (std::size_t lane = 0; lane < lanes; ++lane) any |= v[lane];
+    return any != 0;
+}
+
+bool quantisers(const float* lows, const float* highs, std::size_t count, Levels levels,
+                float* scales, float* inverses, std::int32_t* zero_points) {
+    Ints refused = {};
+    const auto put = [&](const Quantisers& made, std::size_t at, std::size_t part) {
+        refused |= made.refused;
+        store(scales + at, made.scale, part);
+        store(inverses + at, made.inverse, part);
+        store_bytes(zero_points + at, made.zero_point, part * sizeof(std::int32_t));
+    };
+    std::size_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+        put(quantisers_of(load(lows + i), load(highs + i), levels), i, lanes);
+    if (const std::size_t part = count - i; part > 0)
+        put(quantisers_of(some(lows + i, part), some(highs + i, part), levels), i, part);
+    return !any_lane(refused);
 }
 
 constexpr std::size_t step = 4 * lanes;  // their codes fill a vector of bytes
@@ -59,8 +102,7 @@ template <bool four_bits>
 inline Bytes narrowed(const Ints* codes) {
     if (!four_bits) return signed_bytes(codes[0], codes[1], codes[2], codes[3]);
     const Bytes bytes = unsigned_bytes(codes[0], codes[1], codes[2], codes[3]);
-    const Bytes most = 15 - Bytes{};
-    return bytes < most ? bytes : most;
+    return smaller(bytes, 15 - Bytes{});
 }
 
 template <bool four_bits>
@@ -89,7 +131,7 @@ inline void quantise_into(const float* x, std::size_t count, float inverse,
     const Ints offset = all(zero_point);
     std::size_t i = 0;
     for (; i + step <= count; i += step) {
-        fetch_ahead<step * sizeof(float)>(x + i);
+        fetch_ahead<step>(x + i);
         store_bytes(codes + i, codes_of<four_bits>(x + i, factor, offset));
     }
     if (i == count) return;

@@ -47,7 +47,7 @@ std::size_t compress(const float* x, std::size_t count, std::uint8_t* bitmap,
                      std::uint8_t* values) {
     std::size_t kept = 0, i = 0;
     for (; i + word_elements <= count; i += word_elements) {
-        fetch_ahead<word_elements * sizeof(float)>(x + i);
+        fetch_ahead<word_elements>(x + i);
         std::uint64_t word = 0;
         for (std::size_t k = 0; k < word_elements; k += lanes) {
             const Floats v = load_once(x + i + k);
@@ -59,8 +59,14 @@ std::size_t compress(const float* x, std::size_t count, std::uint8_t* bitmap,
         }
         std::memcpy(bitmap + i / 8, &word, sizeof word);
     }
-    for (; i < count; i += lanes) {
-        const std::size_t part = std::min(lanes, count - i);
+    for (; i + lanes <= count; i += lanes) {
+        const Floats v = load(x + i);
+        const unsigned bits = present(v);
+        store_bytes(values + kept * sizeof(float), to_front(v, bits));
+        kept += number_of(bits);
+        std::memcpy(bitmap + i / 8, &bits, lanes / 8);
+    }
+    if (const std::size_t part = count - i; part > 0) {
         const Floats v = some(x + i, part);
         const unsigned bits = present(v);
         store_bytes(values + kept * sizeof(float), to_front(v, bits),
@@ -85,13 +91,22 @@ std::size_t expand(const std::uint8_t* bitmap, std::size_t count, const std::uin
             taken += number_of(bits);
         }
     }
-    for (; i < count; i += lanes) {
-        const std::size_t part = std::min(lanes, count - i), rest = available - taken;
+    // Near the end of the values, or of the elements.
+    const auto next = [&](unsigned bits) {
+        const std::size_t rest = available - taken;
+        const Floats v = rest < lanes ? some(from + taken, rest) : load(from + taken);
+        taken += number_of(bits);
+        return to_back(v, bits);
+    };
+    for (; i + lanes <= count; i += lanes) {
+        unsigned bits = 0;
+        std::memcpy(&bits, bitmap + i / 8, lanes / 8);
+        store(out + i, next(bits));
+    }
+    if (const std::size_t part = count - i; part > 0) {
         unsigned bits = 0;
         std::memcpy(&bits, bitmap + i / 8, (part + 7) / 8);
-        const Floats v = rest < lanes ? some(from + taken, rest) : load(from + taken);
-        store(out + i, to_back(v, bits), part);
-        taken += number_of(bits);
+        store(out + i, next(bits), part);
     }
     return taken;
 }

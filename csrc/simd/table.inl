@@ -9,6 +9,7 @@
     unpack4,
     quantise_groups,
     dequantise_groups,
+    quantisers,
     span_columns,
     quantise_columns,
     dequantise_columns,
