@@ -10,6 +10,7 @@ import numpy as np
 
 from coinfer.contract import SOURCE, Need, Slice, Stage
 from coinfer.runtime.context import Context, Done
+from coinfer.runtime.finished import Finished
 from coinfer.runtime.inbox import Inbox, Item, Ready
 from coinfer.runtime.memory import Memory
 from coinfer.runtime.meter import Meter
@@ -89,7 +90,7 @@ class DeviceReactor:
             if need.fill_after_ns is not None
         ]
         self._jobs: dict[int, Inbox] = {}
-        self._over: set[int] = set()
+        self._over = Finished()
         self._queue: list[tuple[int, int]] = []
         self._queued: set[tuple[int, int]] = set()
         self._busy = False
@@ -106,7 +107,7 @@ class DeviceReactor:
         if isinstance(body, Data) and not is_sound(body.frame):
             self.corrupt_messages += 1
             return
-        if body.job in self._over:
+        if body.job in self._over and body.job not in self._jobs:
             self.stale_messages += isinstance(body, Data)
             return
         job = self._open(body.job)

@@ -20,6 +20,9 @@ Build = Callable[[ModuleRef], "torch.nn.Module"]
 MEMO_BYTES = 2 << 30
 """Outputs kept in memory at most; the oldest go first."""
 
+ENTRY_BYTES = 512
+"""What an output takes beside its numbers: key, digest, headers of the objects."""
+
 
 class Value(NamedTuple):
     """An array with the digest of what it was made from (empty where nothing is remembered)."""
@@ -96,10 +99,10 @@ class Runner:
         value = Value(_forward(self._modules[module], [v.array for v in inputs]), digest)
         if self._memo is not None:
             self._memo[key] = value
-            self._memo_bytes += value.array.nbytes
+            self._memo_bytes += ENTRY_BYTES + value.array.nbytes
             while self._memo_bytes > MEMO_BYTES:
                 oldest = next(iter(self._memo))
-                self._memo_bytes -= self._memo.pop(oldest).array.nbytes
+                self._memo_bytes -= ENTRY_BYTES + self._memo.pop(oldest).array.nbytes
         return value
 
 

@@ -272,14 +272,14 @@ class SourceReactor:
         if self.ledger.settled(request):
             return
         self.ledger.close(request, "timeout")
-        for job in list(self._jobs.values()):
-            if request in job.unsettled:
-                path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
-                self._outbox.stop(job, (request,), path)
-                self._settle(job, request)
-                return
-        self._intake.withdraw(request)
-        self._settled(request)
+        job = next((j for j in self._jobs.values() if request in j.unsettled), None)
+        if job is not None:
+            path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
+            self._outbox.stop(job, (request,), path)
+            self._settle(job, request)
+        else:
+            self._intake.withdraw(request)
+            self._settled(request)
 
     def _settle(self, job: OpenJob, row: int) -> None:
         job.unsettled.discard(row)
