@@ -160,6 +160,11 @@ class VirtualDriver:
         beats = Heartbeats(round(cluster.heartbeat_ms * 1e6), timeout_ns)
         self.lifecycle = Lifecycle(self._devices, self._log, beats, self._hub.impairments)
 
+    @property
+    def events(self) -> int:
+        """Events that were asked for so far."""
+        return self._sequence
+
     def run(self) -> Outcome:
         """Handle every event; the run is over when none is left."""
         for fault in self._faults:
