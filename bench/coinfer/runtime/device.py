@@ -6,6 +6,7 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from coinfer.contract import SOURCE, Need, Slice, Stage
@@ -20,7 +21,7 @@ from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import FRAME_HEADER_BYTES, Data, Envelope, Path, Shipment, Spent
 
 
-class _Ran(NamedTuple):
+class _Ran(msgspec.Struct, frozen=True, gc=False):
     """What a stage left: its value, and a frame for each part that has to travel."""
 
     job: int
@@ -80,8 +81,7 @@ class DeviceReactor:
         self._ctx = ctx
         self._mine = topology.stages_on(name)
         self._replicas = topology.on[name]
-        self._names = tuple(self._mine)
-        self._order = {stage: place for place, stage in enumerate(self._names)}
+        self._order = {stage: place for place, stage in enumerate(self._mine)}
         self._targets = {stage.id: self._targets_of(stage) for stage in self._mine.values()}
         self._fills = [
             (need, need.fill_after_ns)
@@ -92,7 +92,8 @@ class DeviceReactor:
         self._jobs: dict[int, Inbox] = {}
         self._over = Finished()
         self._queue: list[tuple[int, int]] = []
-        self._queued: set[tuple[int, int]] = set()
+        # By entry of the queue: whatever comes for a job, its stages are looked at again.
+        self._found: dict[tuple[int, int], Ready] = {}
         self._busy = False
         self.spent: Spent = {}
         self.stale_messages = 0
@@ -196,12 +197,13 @@ class DeviceReactor:
         """Queue the stages of a job that can start; forget the job when none is left."""
         job = self._jobs[number]
         job.drop_stopped()
-        for name in list(job.waiting):
-            if job.ready(job.waiting[name]) is not None:
+        for name, stage in job.waiting.items():
+            ready = job.ready(stage)
+            if ready is not None:
                 entry = (number, self._order[name])
-                if entry not in self._queued:
-                    self._queued.add(entry)
+                if entry not in self._found:
                     heappush(self._queue, entry)
+                self._found[entry] = ready
         if not job.waiting:
             self._close(number)
         self._next()
@@ -210,19 +212,14 @@ class DeviceReactor:
         """Start the oldest job's next stage. What was stopped meanwhile is dropped here."""
         while self._queue and not self._busy:
             entry = heappop(self._queue)
-            self._queued.discard(entry)
-            number, place = entry
+            ready, number = self._found.pop(entry), entry[0]
             job = self._jobs.get(number)
-            stage = job.waiting.get(self._names[place]) if job is not None else None
-            if job is None or stage is None:
+            if job is None or ready.stage.id not in job.waiting:
                 continue
-            ready = job.ready(stage)
-            if ready is None:
-                continue
-            del job.waiting[stage.id]
+            del job.waiting[ready.stage.id]
             if ready.rows:
                 self._busy = True
-                self._memory.hold(stage.activation_bytes * len(ready.rows))
+                self._memory.hold(ready.stage.activation_bytes * len(ready.rows))
                 self._ctx.compute(partial(self._run, number, ready))
             else:
                 self._advance(number)

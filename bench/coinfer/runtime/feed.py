@@ -5,7 +5,7 @@ from __future__ import annotations
 from coinfer.contract import INPUT, Slice
 from coinfer.runtime.job import Load, OpenJob
 from coinfer.runtime.meter import Meter
-from coinfer.runtime.runner import Runner
+from coinfer.runtime.runner import Value
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import FRAME_HEADER_BYTES, Data
 
@@ -18,14 +18,12 @@ class Feed:
     topology : Topology
     load : Load
     encoding : str
-    runner : Runner
     """
 
-    def __init__(self, topology: Topology, load: Load, encoding: str, runner: Runner) -> None:
+    def __init__(self, topology: Topology, load: Load, encoding: str) -> None:
         self._topology = topology
         self._load = load
         self._encoding = encoding
-        self._runner = runner
 
     def messages(
         self, job: OpenJob, devices: list[str], rows: tuple[int, ...], meter: Meter
@@ -50,7 +48,7 @@ class Feed:
             rows = tuple(row for row in rows if job.rows.index(row) in wanted)
             part = self._load.images[list(rows)]
         else:
-            part = self._runner.value(self._load.images[list(rows)]).take(select).array
+            part = Value(self._load.images[list(rows)]).take(select).array
         if not rows:
             return None
         frame = meter.encode(part, self._encoding)

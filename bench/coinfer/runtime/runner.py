@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from coinfer.contract import FloatArray, ModuleRef, Slice, Stage
@@ -24,7 +25,7 @@ ENTRY_BYTES = 512
 """What an output takes beside its numbers: key, digest, headers of the objects."""
 
 
-class Value(NamedTuple):
+class Value(msgspec.Struct, frozen=True, gc=False):
     """An array with the digest of what it was made from (empty where nothing is remembered)."""
 
     array: FloatArray

@@ -69,7 +69,7 @@ class SourceReactor:
     ) -> None:
         self._topology = topology
         self._load = load
-        self._inputs = Feed(topology, load, encoding, runner)
+        self._inputs = Feed(topology, load, encoding)
         self._encoding = encoding
         self._runner = runner
         self._ctx = ctx

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
@@ -16,7 +15,7 @@ from coinfer.runtime.meter import Meter
 from coinfer.runtime.wire import Body, Path
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What one step of thought leads to."""
 
     actions: tuple[Action, ...] = ()
@@ -36,7 +35,7 @@ class View(msgspec.Struct, gc=False):
         return device not in self.lost and device not in self.gone
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """A computation of the source that waits for its turn."""
 
     job: OpenJob

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Final
 
 from coinfer.runtime.events import KINDS
 from coinfer.runtime.wire import Envelope, Flight
 
-BLOCK_LINES: Final = 512
-"""Lines that are hashed together: a call of the hash costs more than the bytes of one line."""
+BLOCK_EVENTS: Final = 512
+"""Events that are written and hashed together: the same body travels in many of them."""
 
 
 class Trace:
@@ -17,29 +18,37 @@ class Trace:
 
     def __init__(self) -> None:
         self._hash = sha256()
-        self._lines: list[str] = []
+        self._events: list[tuple[int, int, str, Any]] = []
 
     def event(self, at_ns: int, kind: int, name: str, payload: Any) -> None:
-        """Add an event."""
-        label = ""
-        if isinstance(payload, Flight):
-            payload = payload.envelope
-        if isinstance(payload, Envelope):
-            body = payload.body
-            label = f"{payload.sender}>{payload.to} {body.job} {body.label} {body.payload_bytes}"
-        self._lines.append(f"{at_ns} {KINDS[kind]} {name} {label}\n")
-        if len(self._lines) == BLOCK_LINES:
+        """Add an event; its payload must not change any more."""
+        self._events.append((at_ns, kind, name, payload))
+        if len(self._events) == BLOCK_EVENTS:
             self._flush()
 
-    def end(self, text: str) -> None:
-        """Add what the run led to."""
-        self._lines.append(text)
-
-    def hexdigest(self) -> str:
-        """Digest so far."""
+    def end(self, records: Iterable[object]) -> str:
+        """Digest of the events and of what they led to."""
         self._flush()
+        for record in records:
+            self._hash.update(repr(record).encode())
         return self._hash.hexdigest()
 
     def _flush(self) -> None:
-        self._hash.update("".join(self._lines).encode())
-        self._lines.clear()
+        lines = []
+        bodies: dict[int, str] = {}
+        for at_ns, kind, name, payload in self._events:
+            if isinstance(payload, Flight):
+                payload = payload.envelope
+            if isinstance(payload, Envelope):
+                body = payload.body
+                label = bodies.get(id(body))
+                if label is None:
+                    label = f"{body.job} {body.label} {body.payload_bytes}"
+                    bodies[id(body)] = label
+                lines.append(
+                    f"{at_ns} {KINDS[kind]} {name} {payload.sender}>{payload.to} {label}\n"
+                )
+            else:
+                lines.append(f"{at_ns} {KINDS[kind]} {name} \n")
+        self._hash.update("".join(lines).encode())
+        self._events.clear()

@@ -160,11 +160,6 @@ class VirtualDriver:
         beats = Heartbeats(round(cluster.heartbeat_ms * 1e6), timeout_ns)
         self.lifecycle = Lifecycle(self._devices, self._log, beats, self._hub.impairments)
 
-    @property
-    def events(self) -> int:
-        """Events that were asked for so far."""
-        return self._sequence
-
     def run(self) -> Outcome:
         """Handle every event; the run is over when none is left."""
         for fault in self._faults:
@@ -213,13 +208,11 @@ class VirtualDriver:
         for loss in self._hub.losses:
             source.ledger.lost(loss)
         records = source.ledger.records()
-        for record in records:
-            self.trace.end(repr(record))
         return Outcome(
             records=records,
             duration_ns=source.settled_ns,
             busy_ns={n: c.busy_ns for n, c in self.contexts.items() if n != HUB},
-            trace_sha256=self.trace.hexdigest(),
+            trace_sha256=self.trace.end(records),
             faults=self._log.lines(self.now_ns),
             stale_messages=lifecycle.stale_messages + devices.count("stale_messages"),
             lost_messages=lifecycle.lost_messages + self._hub.lost_messages,
