@@ -41,13 +41,11 @@ class Trace:
                 payload = payload.envelope
             if isinstance(payload, Envelope):
                 body = payload.body
-                label = bodies.get(id(body))
-                if label is None:
-                    label = f"{body.job} {body.label} {body.payload_bytes}"
-                    bodies[id(body)] = label
-                lines.append(
-                    f"{at_ns} {KINDS[kind]} {name} {payload.sender}>{payload.to} {label}\n"
-                )
+                what = bodies.get(id(body))
+                if what is None:
+                    what = bodies[id(body)] = f"{body.job} {body.label} {body.payload_bytes}"
+                way = f"{payload.sender}>{payload.to}"
+                lines.append(f"{at_ns} {KINDS[kind]} {name} {way} {what}\n")
             else:
                 lines.append(f"{at_ns} {KINDS[kind]} {name} \n")
         self._hash.update("".join(lines).encode())

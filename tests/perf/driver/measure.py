@@ -68,7 +68,7 @@ def driver_seconds(devices: int) -> tuple[float, int]:
     outcome = run.run()
     spent = time.process_time() - begin
     assert {record.status for record in outcome.records} == {"ok"}
-    return spent, run.events
+    return spent, run.pushed
 
 
 def speed() -> list[dict[str, float]]:

@@ -24,7 +24,8 @@ from coinfer.contract import (
 )
 from coinfer.runtime.job import Load
 from coinfer.runtime.runner import Runner
-from coinfer.runtime.virtual import Scenario, VirtualDriver
+from coinfer.runtime.scenario import Scenario
+from coinfer.runtime.virtual import VirtualDriver
 from coinfer_kernels import backend
 
 ENCODING = "raw"
