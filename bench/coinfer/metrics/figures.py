@@ -9,6 +9,7 @@ import msgspec
 
 from coinfer.errors import ExecutionError
 from coinfer.metrics.effort import effort_figures
+from coinfer.metrics.faults import fault_figures
 from coinfer.metrics.latency import critical_path_ms, latency_figures, percentile_warnings
 from coinfer.metrics.quality import quality_figures
 from coinfer.runtime.record import Outcome
@@ -23,7 +24,10 @@ FIGURES: Final = (
     *("frame_bytes_per_request", "messages_per_request"),
     *("macs_per_request", "macs_wasted_per_request"),
     *("peak_memory_bytes", "energy_proxy_j", "exit_counts", "critical_path_ms"),
-    *("duration_s", "stale_messages", "trace_sha256", "fidelity", "warnings"),
+    *("faults_injected", "faults_landed", "detection_mean_ms", "detection_max_ms"),
+    *("recovery_mean_ms", "recovery_max_ms"),
+    *("lost_messages", "corrupt_messages", "stale_messages"),
+    *("duration_s", "trace_sha256", "fidelity", "warnings"),
 )
 """Names of all figures, in the order in which they are shown."""
 
@@ -58,10 +62,10 @@ def figures(outcome: Outcome, cell: Cell, statics: Mapping[str, Any]) -> dict[st
         **quality_figures(records, outcome.duration_ns, cell.deadline_ms),
         **latency_figures(records),
         **effort_figures(outcome, cell.cluster),
+        **fault_figures(outcome),
         "critical_path_ms": critical_path_ms(records),
         "peak_memory_bytes": statics.get("peak_memory_bytes"),
         "duration_s": outcome.duration_ns / 1e9,
-        "stale_messages": outcome.stale_messages,
         "trace_sha256": outcome.trace_sha256,
         "fidelity": msgspec.to_builtins(outcome.fidelity),
         "warnings": [*outcome.warnings, *percentile_warnings(len(records))],

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from coinfer.report.answer import answers
+from coinfer.report.faults import fault_lines
 from coinfer.report.numbers import amount, milliseconds
 from coinfer.stats.resampling import interval
 from coinfer.store import Contents, RunFolder, StoredCell
@@ -146,6 +147,7 @@ def _mind(console: Console, contents: Contents) -> None:
     )
     total = len(contents.cells)
     _list(console, "fidelity", "cyan", _fidelity(contents))
+    _list(console, "faults", "cyan", fault_lines(contents))
     lines = [f"{text} (in {count} of {total} cells)" for text, count in warnings.items()]
     _list(console, "warning", "yellow", lines)
     failed = [s for s in contents.cells if s.status == "failed"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from coinfer.cluster import FaultEvent
 from coinfer.contract import SOURCE
 from coinfer.runtime.device import DeviceReactor
@@ -97,7 +99,8 @@ class Devices:
         driver.trace.event(driver.now_ns, event.kind, device, payload)
         try:
             if event.kind == MESSAGE:
-                actor.on_message(payload)
+                path = payload.path.plus(queue=driver.now_ns - event.at_ns)
+                actor.on_message(msgspec.structs.replace(payload, path=path))
             elif event.kind == TIMER:
                 actor.on_timer(payload)
             elif event.kind == DONE:

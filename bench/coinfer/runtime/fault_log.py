@@ -102,17 +102,18 @@ class FaultLog:
     def lost(self, device: str, now_ns: int) -> None:
         """Note that the source believes a device lost; every silence since its last beat counts."""
         for line in self._of(device, SILENT):
-            ended_ns = line.ended_ns
-            if line.detected_ns is None and (
-                ended_ns is None or ended_ns > now_ns - self._timeout_ns
-            ):
+            over = line.back_ns is not None or (
+                line.ended_ns is not None and line.ended_ns <= now_ns - self._timeout_ns
+            )
+            if line.detected_ns is None and not over:
                 line.detected_ns = now_ns
+                line.landed = True  # A partition may have cut off nothing but heartbeats.
 
     def back(self, device: str, now_ns: int) -> None:
         """Note that the source believes a device alive again."""
         for line in self._of(device, BACK):
-            gone = line.kind not in WINDOWS
-            if line.back_ns is None and (gone or line.detected_ns is not None):
+            known = line.landed if line.kind not in WINDOWS else line.detected_ns is not None
+            if line.back_ns is None and known:
                 line.back_ns = now_ns
 
     def lines(self, end_ns: int) -> tuple[dict[str, Any], ...]:
@@ -126,7 +127,7 @@ class FaultLog:
             if not line.landed:
                 missed.setdefault(line.missed, []).append(f"{line.kind} {line.target}")
         return tuple(
-            f"{len(names)} fault(s) never landed: {why} ({_few(names)})"
+            f"{len(names)} fault(s) never landed: {why}{_listed(names)}"
             for why, names in missed.items()
         )
 
@@ -163,7 +164,5 @@ def _recovered_ns(line: _Line, end_ns: int) -> int | None:
     return line.passed_ns
 
 
-def _few(names: list[str], most: int = 4) -> str:
-    counts = Counter(names)
-    shown = [name if n == 1 else f"{name} ×{n}" for name, n in list(counts.items())[:most]]
-    return ", ".join([*shown, "…"] if len(counts) > most else shown)
+def _listed(names: list[str], most: int = 4) -> str:
+    return f" ({', '.join(names)})" if len(names) <= most else ""

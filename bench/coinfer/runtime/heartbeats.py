@@ -59,9 +59,11 @@ class Heartbeats:
         beat_ns = -(-now_ns // self._beat_ns) * self._beat_ns
         return beat_ns if beat_ns > pulse.heard_ns + self._timeout_ns else None
 
-    def give_up(self, device: str) -> None:
-        """Believe a device lost without waiting for its silence."""
-        self._pulses[device].lost = True
+    def give_up(self, device: str, now_ns: int) -> None:
+        """Believe a silent device lost at once."""
+        pulse = self._pulses[device]
+        pulse.lost = True
+        pulse.heard_ns = now_ns - self._timeout_ns
 
     def born(self, device: str, causes: set[int], now_ns: int) -> int | None:
         """Hear that a device is there again; `causes` silence it no more."""
@@ -78,8 +80,6 @@ class Heartbeats:
             self._hear(pulse, now_ns)
         late = now_ns >= pulse.heard_ns + self._timeout_ns
         if late == pulse.lost:
-            return None
-        if pulse.lost and pulse.causes:
             return None
         pulse.lost = late
         return not late

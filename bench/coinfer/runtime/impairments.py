@@ -101,7 +101,7 @@ class Impairments:
         return found
 
     def _spared(self, event: FaultEvent, envelope: Envelope) -> bool:
-        draw = uniform(self._seed, "fault", event.number, *_key(envelope))
+        draw = uniform(self._seed, "fault", event.number, *_key(event, envelope))
         return event.probability < 1 and draw >= event.probability
 
     def _damage(self, event: FaultEvent, envelope: Envelope) -> Envelope | None:
@@ -110,7 +110,7 @@ class Impairments:
         if not isinstance(body, Data):
             return None
         frame = bytearray(body.frame)
-        draw = uniform(self._seed, "bit", event.number, *_key(envelope))
+        draw = uniform(self._seed, "bit", event.number, *_key(event, envelope))
         place, bit = divmod(int(draw * 8 * len(frame)), 8)
         frame[place] ^= 1 << bit
         return msgspec.structs.replace(envelope, body=msgspec.structs.replace(body, frame=frame))
@@ -163,6 +163,9 @@ def _order(window: _Window) -> tuple[int, int]:
     return LINK_KINDS.index(window.event.kind), window.number
 
 
-def _key(envelope: Envelope) -> tuple[object, ...]:
+def _key(event: FaultEvent, envelope: Envelope) -> tuple[object, ...]:
+    """What makes a message this one; what its sender sends to several at once is one message."""
     body = envelope.body
-    return body.job, envelope.sender, envelope.to, body.label, body.rows
+    to = envelope.group if envelope.group and envelope.sender == event.target else envelope.to
+    part = body.select if isinstance(body, Data) else None
+    return body.job, envelope.sender, to, body.label, body.rows, part

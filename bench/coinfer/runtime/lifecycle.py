@@ -229,7 +229,7 @@ class Lifecycle:
         state.rejoin = fault.number
         state.births += 1
         if not self._beats.lost(device):
-            self._beats.give_up(device)
+            self._beats.give_up(device, now_ns)
             self._log.lost(device, now_ns)
             self._world.peer(device, False)
         self._world.ship(device, state.births)

@@ -27,6 +27,10 @@ def cluster(**said):
     return lambda cell: replace(cell, cluster=replace(cell.cluster, **said))
 
 
+def real(**said):
+    return lambda cell: replace(fault(**said)(cell), mode="realtime")
+
+
 def workload(**said):
     return lambda cell: replace(cell, workload=Workload(**said))
 
@@ -34,8 +38,8 @@ def workload(**said):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (fault(kind="pause", on_request=1, duration_ms=5), "faults of kind 'pause'"),
-        (fault(kind="crash", on_request=1, rejoin_after_ms=5), "rejoin_after_ms"),
+        (real(kind="pause", on_request=1, duration_ms=5), "faults of kind 'pause'"),
+        (real(kind="crash", on_request=1, rejoin_after_ms=5), "rejoin_after_ms"),
         (workload(kind="multi-stream", samples_per_query=2), "kind 'multi-stream'"),
         (workload(kind="offline", queue_limit=2), "queue_limit"),
         (workload(warm_up=2), "warm_up"),
@@ -52,6 +56,8 @@ def test_it_is_refused_by_name(cell, change, named):
 def test_what_the_drivers_do_carry_out_is_not_refused(cell):
     check(cell)
     check(fault(kind="crash", target="random:2", rate_per_s=0.1)(cell))
+    check(fault(kind="crash", on_request=1, rejoin_after_ms=5)(cell))
+    check(fault(kind="pause", on_request=1, duration_ms=5)(cell))
     check(workload(kind="trace", trace=(0.0, 5.0))(cell))
     check(cluster(links={"*": Link(1e6, loss=0.1, on_loss="retransmit", retransmit_ms=1)})(cell))
     check(cluster(links={"*": Link(trace=(RateStep(0, 1e6, 1e6),))})(cell))

@@ -102,6 +102,27 @@ def test_figures_by_hand():
     assert msgspec.json.decode(msgspec.json.encode(got)) == got
 
 
+def test_figures_of_faults_by_hand():
+    def line(landed, *times_ms):
+        names = ("injected_ns", "detected_ns", "recovered_ns")
+        times = (None if t is None else t * MS for t in times_ms)
+        return {"kind": "crash", "landed": landed, **dict(zip(names, times, strict=True))}
+
+    outcome = msgspec.structs.replace(
+        OUTCOME,
+        faults=(line(True, 100, 350, 600), line(True, 50, None, 90), line(False, None, None, None)),
+        lost_messages=7,
+        corrupt_messages=2,
+        stale_messages=3,
+    )
+    got = figures(outcome, cell(4), {})
+    assert (got["faults_injected"], got["faults_landed"]) == (2, 2)
+    assert (got["detection_mean_ms"], got["detection_max_ms"]) == (250, 250)
+    assert (got["recovery_mean_ms"], got["recovery_max_ms"]) == (270, 500)
+    assert [got[f"{kind}_messages"] for kind in ("lost", "corrupt", "stale")] == [7, 2, 3]
+    assert figures(OUTCOME, cell(4), {})["recovery_mean_ms"] is None
+
+
 def test_nobody_answered():
     outcome = msgspec.structs.replace(OUTCOME, records=(record(0, None), record(1, None)))
     got = figures(outcome, cell(2), {})

@@ -107,7 +107,7 @@ class World:
         self,
         stages: list[Stage],
         replicas: list[Any],
-        arrival: Callable[[Rule, Arrival, FusionContext], list[Any]],
+        arrival: Callable[[Rule, Arrival, FusionContext], list[Any]] | None = None,
         *,
         requests: int = 1,
         arrivals_ns: list[int] | None = None,
@@ -119,10 +119,12 @@ class World:
         seed: int = 0,
         timer: Any = None,
         peer: Any = None,
+        fusion: Callable[[Job], Any] | None = None,
         **deployment: Any,
     ) -> Outcome:
-        def fusion(job: Job) -> Rule:
+        def rule(job: Job) -> Rule:
             more = {k: v for k, v in (("timer", timer), ("peer", peer)) if v is not None}
+            assert arrival is not None
             self.rules.append(Rule(job, arrival, **more))
             return self.rules[-1]
 
@@ -130,7 +132,7 @@ class World:
         numbers = tuple(range(requests))
         load = Load(images, numbers, numbers, arrivals_ns, deadline_ms * MS)
         scenario = Scenario(
-            Deployment(tuple(stages), tuple(replicas), fusion, **deployment),
+            Deployment(tuple(stages), tuple(replicas), fusion or rule, **deployment),
             on or cluster(),
             load,
             faults,
