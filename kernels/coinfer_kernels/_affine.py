@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._encodings import MIN_SCALE, Encoding
+from ._encodings import MIN_SCALE, Quantiser
 
 
 class Affine(NamedTuple):
@@ -19,9 +19,12 @@ class Affine(NamedTuple):
 
 
 def affine(
-    encoding: Encoding, low: npt.NDArray[np.float32], high: npt.NDArray[np.float32]
+    encoding: str,
+    quantiser: Quantiser,
+    low: npt.NDArray[np.float32],
+    high: npt.NDArray[np.float32],
 ) -> Affine:
-    """Quantisers for ranges ``low <= 0 <= high``, one a scope.
+    """Constants for ranges ``low <= 0 <= high``, one a scope.
 
     Every step is one float32 operation, so that all back ends get the same bits.
 
@@ -31,17 +34,14 @@ def affine(
         A `low` is not finite, whichever it is; or ``high - low`` is more than float32 can hold,
         and the first such range is named.
     """
-    quantiser = encoding.quantiser
-    assert quantiser is not None
     with np.errstate(over="ignore", invalid="ignore"):
         span = high - low
     if not np.isfinite(low).all():
-        raise ValueError(f"{encoding.name} cannot encode x: it has a NaN or infinite element")
+        raise ValueError(f"{encoding} cannot encode x: it has a NaN or infinite element")
     if not np.isfinite(span).all():
         first = int(np.isfinite(span).argmin())
         raise ValueError(
-            f"{encoding.name} cannot span {low[first]:g} to {high[first]:g}: "
-            "the range overflows float32"
+            f"{encoding} cannot span {low[first]:g} to {high[first]:g}: the range overflows float32"
         )
     scale = np.maximum(span / np.float32(quantiser.steps), np.float32(MIN_SCALE))
     inverse = np.float32(1) / scale

@@ -20,6 +20,11 @@ class Quantiser(NamedTuple):
     most: int
 
     @property
+    def bits(self) -> int:
+        """Bits of an integer."""
+        return self.steps.bit_length()
+
+    @property
     def steps(self) -> int:
         """Steps between the smallest and the largest value."""
         return self.most - self.least

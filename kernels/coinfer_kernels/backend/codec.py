@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._affine import affine
-from .._encodings import ENCODINGS, MIN_SCALE, Encoding
+from .._encodings import ENCODINGS, MIN_SCALE, Encoding, Quantiser
 from .._frame import CRC_OFFSET, FrameInfo, as_bytes, pack_header, unpack_header
-from .._layout import HEADER_BYTES, scopes_of, table_bytes_of
+from .._layout import HEADER_BYTES, Scopes, scopes_of, table_bytes_of
 from ..errors import FrameError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from .._affine import Affine
     from .loops import Loops
 
     Bytes = npt.NDArray[np.uint8]
@@ -34,10 +34,15 @@ def write(
         flat = loops.compress(flat, payload[:table])
     values = values[: encoding.value_bytes(flat.size)]
     scale, zero_point = 0.0, 0
-    if encoding.quantiser is not None:
+    if (quantiser := encoding.quantiser) is not None:
         # The elements left out of a sparse tensor are zero, and every range holds zero anyway.
-        shape = flat.shape if encoding.sparse else x.shape
-        scale, zero_point = _quantise(loops, flat, shape, encoding, payload[:table], values)
+        scopes = scopes_of(encoding, flat.shape if encoding.sparse else x.shape)
+        by = _quantise(loops, flat, scopes, encoding.name, quantiser, values)
+        if encoding.scope == "tensor":
+            scale, zero_point = float(by.scale[0]), int(by.zero_point[0])
+        else:
+            payload[: 4 * scopes.number].view("<f4")[:] = by.scale
+            payload[4 * scopes.number : table].view(np.int8)[:] = by.zero_point
     elif encoding.name == "bf16":
         loops.narrow_bf16(flat, values.view("<u2"))
     elif encoding.bits == 16:
@@ -58,29 +63,22 @@ def write(
 def _quantise(
     loops: Loops,
     x: Float32,
-    shape: tuple[int, ...],
-    encoding: Encoding,
-    table: Bytes,
+    scopes: Scopes,
+    encoding: str,
+    quantiser: Quantiser,
     values: Bytes,
-) -> tuple[float, int]:
-    """Write quantised values and their table; return what belongs into the header."""
-    quantiser = encoding.quantiser
-    assert quantiser is not None
-    scopes = scopes_of(encoding, shape)
+) -> Affine:
+    """Write quantised values, and return by what."""
     low, high = np.empty((2, scopes.number), np.float32)
     loops.spans(x, scopes, low, high)
-    by = affine(encoding, low, high)
-    if encoding.bits == 8:
-        loops.quantise(x, scopes, by, quantiser.least, values.view(np.int8))
+    by = loops.affine(encoding, quantiser, low, high)
+    if quantiser.bits == 8:
+        loops.quantise(x, scopes, quantiser, by, values.view(np.int8))
     else:
         q = np.empty(x.size, np.int8)
-        loops.quantise(x, scopes, by, quantiser.least, q)
+        loops.quantise(x, scopes, quantiser, by, q)
         loops.pack4(q, values)
-    if encoding.scope == "tensor":
-        return float(by.scale[0]), int(by.zero_point[0])
-    table[: 4 * scopes.number].view("<f4")[:] = by.scale
-    table[4 * scopes.number :].view(np.int8)[:] = by.zero_point
-    return 0.0, 0
+    return by
 
 
 class Opened(NamedTuple):
@@ -102,17 +100,15 @@ def open_frame(loops: Loops, buffer: Buffer) -> Opened:
     encoding = ENCODINGS[info.encoding]
     if encoding.sparse:
         _check_bitmap(loops, info, encoding, payload)
-    elif encoding.scope in ("channel", "group"):
-        _check_table(encoding, payload[: info.table_bytes])
+    elif info.table_bytes and encoding.quantiser is not None:
+        _check_table(encoding.quantiser, payload[: info.table_bytes])
     if encoding.bits == 4 and info.elements % 2 and payload[-1] >> 4:
         raise FrameError("padding", "the half byte after the last value must be zero")
     return Opened(info, payload)
 
 
-def _check_table(encoding: Encoding, table: Bytes) -> None:
-    quantiser = encoding.quantiser
-    assert quantiser is not None
-    scales, zero_points = _table(encoding, table)
+def _check_table(quantiser: Quantiser, table: Bytes) -> None:
+    scales, zero_points = _table(quantiser, table)
     # Written so that NaN is refused, too.
     if not ((scales >= MIN_SCALE) & (scales <= np.float32(quantiser.max_scale))).all():
         raise FrameError("scales", "one of them is not a usable step")
@@ -130,11 +126,11 @@ def _check_bitmap(loops: Loops, info: FrameInfo, encoding: Encoding, payload: By
         raise FrameError("bitmap", f"{marked} elements are marked, but there are {count} values")
 
 
-def _table(encoding: Encoding, table: Bytes) -> tuple[Float32, npt.NDArray[np.int32]]:
+def _table(quantiser: Quantiser, table: Bytes) -> tuple[Float32, npt.NDArray[np.int32]]:
     """Scales and zero points of each scope, aligned."""
     count = table.size // 5
     scales = table[: 4 * count].view("<f4").astype(np.float32)
-    stored = np.int8 if encoding.bits == 8 else np.uint8
+    stored = np.int8 if quantiser.bits == 8 else np.uint8
     return scales, table[4 * count :].view(stored).astype(np.int32)
 
 
@@ -146,8 +142,18 @@ def read(loops: Loops, opened: Opened, out: Float32) -> None:
     target = out
     if encoding.sparse:
         target = np.empty(values.size // encoding.value_bytes(1), np.float32)
-    if encoding.quantiser is not None:
-        _dequantise(loops, info, encoding, table, values, target)
+    if (quantiser := encoding.quantiser) is not None:
+        if encoding.scope == "tensor":
+            scales = np.full(1, info.scale, np.float32)
+            zero_points = np.full(1, info.zero_point, np.int32)
+        else:
+            scales, zero_points = _table(quantiser, table)
+        q = values.view(np.int8)
+        if quantiser.bits == 4:
+            q = np.empty(target.size, np.int8)
+            loops.unpack4(values, q)
+        scopes = scopes_of(encoding, target.shape if encoding.sparse else info.shape)
+        loops.dequantise(q, scopes, scales, zero_points, target)
     elif encoding.name == "bf16":
         loops.widen_bf16(values.view("<u2"), target)
     elif encoding.bits == 16:
@@ -156,28 +162,6 @@ def read(loops: Loops, opened: Opened, out: Float32) -> None:
         target[:] = values.view("<f4")
     if encoding.sparse:
         loops.expand(table, target, out)
-
-
-def _dequantise(
-    loops: Loops,
-    info: FrameInfo,
-    encoding: Encoding,
-    table: Bytes,
-    values: Bytes,
-    out: Float32,
-) -> None:
-    if encoding.scope == "tensor":
-        scales = np.full(1, info.scale, np.float32)
-        zero_points = np.full(1, info.zero_point, np.int32)
-    else:
-        scales, zero_points = _table(encoding, table)
-    if encoding.bits == 8:
-        q = values.view(np.int8)
-    else:
-        q = np.empty(out.size, np.int8)
-        loops.unpack4(values, q)
-    shape = out.shape if encoding.sparse else info.shape
-    loops.dequantise(q, scopes_of(encoding, shape), scales, zero_points, out)
 
 
 def _checksum(loops: Loops, frame: memoryview) -> int:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .._affine import Affine
+    from .._encodings import Quantiser
     from .._layout import Scopes
     from .._scores import ExitScores
 
@@ -47,8 +48,13 @@ class Loops(Protocol):
     def spans(self, x: Float32, scopes: Scopes, low: Float32, high: Float32) -> None:
         """Smallest and largest of each scope and zero; `low` is NaN where one is not finite."""
 
-    def quantise(self, x: Float32, scopes: Scopes, by: Affine, least: int, out: Int8) -> None:
-        """``clip(rint(x * inverse) + zero_point)`` in float32; `least` is -128 or 0."""
+    def affine(self, encoding: str, quantiser: Quantiser, low: Float32, high: Float32) -> Affine:
+        """Constants for these ranges; see `affine` in ``_affine.py``."""
+
+    def quantise(
+        self, x: Float32, scopes: Scopes, quantiser: Quantiser, by: Affine, out: Int8
+    ) -> None:
+        """``clip(rint(x * inverse) + zero_point)`` in float32."""
 
     def dequantise(
         self, q: Int8, scopes: Scopes, scale: Float32, zero_point: Int32, out: Float32

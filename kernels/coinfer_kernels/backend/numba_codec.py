@@ -14,6 +14,7 @@ from .numba_bits import INFINITY, MAGNITUDE, ordered
 
 CRC_PLACES = 16
 _NAN = np.int32(0x7FC00000)
+_TINY, _LARGEST = np.finfo(np.float32).tiny, np.finfo(np.float32).max
 
 
 @numba.njit(cache=True, nogil=True)
@@ -41,20 +42,20 @@ def spans(bits: Any, outer: int, count: int, inner: int, low: Any, high: Any) ->
     low[:] = high[:] = 0
     if inner == 1:
         for start in range(0, len(bits), max(count, 1)):
-            for c in range(count):
-                value = ordered(bits[start + c])
-                low[c] = min(low[c], value)
-                high[c] = max(high[c], value)
-                magnitudes[c] = max(magnitudes[c], np.int32(bits[start + c] & MAGNITUDE))
+            row = bits[start : start + count]
+            for c in range(len(row)):
+                low[c] = min(low[c], ordered(row[c]))
+                high[c] = max(high[c], ordered(row[c]))
+                magnitudes[c] = max(magnitudes[c], np.int32(row[c] & MAGNITUDE))
     else:
         for run in range(outer * count if len(bits) else 0):
-            c = run % count
+            part = bits[run * inner : (run + 1) * inner]
             least = most = magnitude = np.int32(0)
-            for i in range(run * inner, min((run + 1) * inner, len(bits))):
-                value = ordered(bits[i])
-                least = min(least, value)
-                most = max(most, value)
-                magnitude = max(magnitude, np.int32(bits[i] & MAGNITUDE))
+            for i in range(len(part)):
+                least = min(least, ordered(part[i]))
+                most = max(most, ordered(part[i]))
+                magnitude = max(magnitude, np.int32(part[i] & MAGNITUDE))
+            c = run % count
             low[c] = min(low[c], least)
             high[c] = max(high[c], most)
             magnitudes[c] = max(magnitudes[c], magnitude)
@@ -62,27 +63,44 @@ def spans(bits: Any, outer: int, count: int, inner: int, low: Any, high: Any) ->
         low[c] = _NAN if magnitudes[c] >= INFINITY else ordered(low[c])
 
 
-@numba.njit(inline="always", cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)
+def affine(
+    low: Any, high: Any, steps: Any, least: Any, scale: Any, inverse: Any, zero_point: Any
+) -> Any:
+    """Quantiser of each range; tell whether all of them can be quantised."""
+    usable = True
+    for c in range(len(low)):
+        span = high[c] - low[c]
+        usable = usable and abs(span) <= _LARGEST
+        scale[c] = max(span / steps, _TINY)
+        inverse[c] = np.float32(1) / scale[c]
+        zero = least - np.rint(low[c] * inverse[c])
+        zero_point[c] = np.int32(min(max(zero, least), least + steps))
+    return usable
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
 def _step(x: Any, inverse: Any, offset: Any, least: Any, most: Any) -> Any:
     return np.int8(np.int32(min(max(np.rint(x * inverse) + offset, least), most)))
 
 
 @numba.njit(cache=True, nogil=True)
 def quantise(
-    x: Any, outer: int, count: int, inner: int, inverse: Any, offset: Any, least: Any, most: Any,
-    out: Any,
+    x: Any, outer: int, count: int, inner: int, inverse: Any, zero_point: Any, least: Any,
+    most: Any, out: Any,
 ) -> None:  # fmt: skip
     """Integers of each scope; see `Loops.quantise`."""
     if inner == 1:
         for start in range(0, len(x), max(count, 1)):
-            for c in range(count):
-                i = start + c
-                out[i] = _step(x[i], inverse[c], offset[c], least, most)
+            row, target = x[start : start + count], out[start : start + count]
+            for c in range(len(row)):
+                target[c] = _step(row[c], inverse[c], np.float32(zero_point[c]), least, most)
     else:
         for run in range(outer * count if len(x) else 0):
-            by, zero = inverse[run % count], offset[run % count]
-            for i in range(run * inner, min((run + 1) * inner, len(x))):
-                out[i] = _step(x[i], by, zero, least, most)
+            by, offset = inverse[run % count], np.float32(zero_point[run % count])
+            part, target = x[run * inner : (run + 1) * inner], out[run * inner : (run + 1) * inner]
+            for i in range(len(part)):
+                target[i] = _step(part[i], by, offset, least, most)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -92,14 +110,15 @@ def dequantise(
     """Floats of each scope; see `Loops.dequantise`."""
     if inner == 1:
         for start in range(0, len(q), max(count, 1)):
-            for c in range(count):
-                i = start + c
-                out[i] = np.float32(np.int32(q[i]) - zero_point[c]) * scale[c]
+            row, target = q[start : start + count], out[start : start + count]
+            for c in range(len(row)):
+                target[c] = np.float32(np.int32(row[c]) - zero_point[c]) * scale[c]
     else:
         for run in range(outer * count if len(q) else 0):
             step, zero = scale[run % count], zero_point[run % count]
-            for i in range(run * inner, min((run + 1) * inner, len(q))):
-                out[i] = np.float32(np.int32(q[i]) - zero) * step
+            part, target = q[run * inner : (run + 1) * inner], out[run * inner : (run + 1) * inner]
+            for i in range(len(part)):
+                target[i] = np.float32(np.int32(part[i]) - zero) * step
 
 
 @numba.njit(cache=True, nogil=True)
@@ -120,14 +139,15 @@ def unpack4(packed: Any, pairs: Any) -> None:
 @numba.njit(cache=True, nogil=True)
 def compress(bits: Any, bitmap: Any, values: Any) -> Any:
     """Write the elements that have a bit set; `values` has room for one more than there are."""
-    count = np.int64(0)
+    count = np.uint64(0)  # without a sign: Numba need not look for indices from the end
     for byte in range(len(bitmap)):
-        marks = np.int64(0)
-        for i in range(8 * byte, min(8 * byte + 8, len(bits))):
-            marked = np.int64(bits[i] != 0)
-            values[count] = bits[i]  # without a branch: the next one overwrites what is not kept
-            count += marked
-            marks |= marked << (i & 7)
+        part = bits[8 * byte : 8 * byte + 8]
+        marks = np.uint32(0)
+        for i in range(len(part)):
+            marked = np.uint32(part[i] != 0)
+            values[count] = part[i]  # no branch: the next one overwrites what is not kept
+            count += np.uint64(marked)
+            marks |= marked << np.uint32(i)
         bitmap[byte] = marks
     return count
 
@@ -148,12 +168,19 @@ def population(words: Any) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def expand(bitmap: Any, values: Any, out: Any) -> None:
-    """Bits of the values where the bitmap has a bit, else zero; `values` is not empty."""
-    last = len(values) - 1
-    at = np.int64(0)
+    """Bits of the values where the bitmap has a bit, else zero; never reads beyond the values."""
+    at = np.uint64(0)
     for byte in range(len(bitmap)):
-        marks = np.int64(bitmap[byte])
-        for i in range(8 * byte, min(8 * byte + 8, len(out))):
-            marked = (marks >> (i & 7)) & 1
-            out[i] = values[min(at, last)] & np.int32(-marked)
-            at += marked
+        part = out[8 * byte : 8 * byte + 8]
+        marks = np.uint32(bitmap[byte])
+        if at + np.uint64(8) <= len(values) and len(part) == 8:
+            for i in range(8):
+                marked = np.int32((marks >> np.uint32(i)) & np.uint32(1))
+                part[i] = values[at] & -marked  # no branch: the value is read in any case
+                at += np.uint64(marked)
+        else:
+            for i in range(len(part)):
+                part[i] = 0
+                if (marks >> np.uint32(i)) & np.uint32(1) and at < len(values):
+                    part[i] = values[at]
+                    at += np.uint64(1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _crc
+from .._affine import Affine, affine
 from .._scores import CHANGES
 from . import numba_codec, numba_confidence, numba_half
 from .numba_bits import VERSION
@@ -15,7 +16,7 @@ from .python import PythonBackend
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from .._affine import Affine
+    from .._encodings import Quantiser
     from .._layout import Scopes
     from .._scores import ExitScores
 
@@ -54,10 +55,19 @@ class _Loops:
     def spans(self, x: Float32, scopes: Scopes, low: Float32, high: Float32) -> None:
         numba_codec.spans(x.view(np.int32), *scopes, low.view(np.int32), high.view(np.int32))
 
-    def quantise(self, x: Float32, scopes: Scopes, by: Affine, least: int, out: Int8) -> None:
-        offset = by.zero_point.astype(np.float32)
-        most = np.float32(least + (255 if least else 15))
-        numba_codec.quantise(x, *scopes, by.inverse, offset, np.float32(least), most, out)
+    def affine(self, encoding: str, quantiser: Quantiser, low: Float32, high: Float32) -> Affine:
+        scale, inverse = np.empty((2, low.size), np.float32)
+        by = Affine(scale, inverse, np.empty(low.size, np.int32))
+        steps = np.float32(quantiser.steps)
+        if not numba_codec.affine(low, high, steps, np.float32(quantiser.least), *by):
+            return affine(encoding, quantiser, low, high)  # which says what is wrong
+        return by
+
+    def quantise(
+        self, x: Float32, scopes: Scopes, quantiser: Quantiser, by: Affine, out: Int8
+    ) -> None:
+        least, most = map(np.float32, quantiser)
+        numba_codec.quantise(x, *scopes, by.inverse, by.zero_point, least, most, out)
 
     def dequantise(
         self, q: Int8, scopes: Scopes, scale: Float32, zero_point: Int32, out: Float32
@@ -85,10 +95,7 @@ class _Loops:
         return int(numba_codec.population(words))
 
     def expand(self, bitmap: Bytes, values: Float32, out: Float32) -> None:
-        if values.size == 0:
-            out.fill(0)
-        else:
-            numba_codec.expand(bitmap, values.view(np.int32), out.view(np.int32))
+        numba_codec.expand(bitmap, values.view(np.int32), out.view(np.int32))
 
     def scores(
         self, logits: Float32, temperature: float, mask: Bools | None, out: ExitScores

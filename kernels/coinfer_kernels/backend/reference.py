@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _crc
+from .._affine import affine
 from .python import PythonBackend
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .._affine import Affine
+    from .._encodings import Quantiser
     from .._layout import Scopes
     from .._scores import ExitScores
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 class _Loops:
     name = "reference"
     crc32c = staticmethod(_crc.crc32c)
+    affine = staticmethod(affine)
 
     def narrow(self, x: Float32, out: Words) -> None:
         with np.errstate(over="ignore"):  # from 65520 on the value becomes infinite, as documented
@@ -53,11 +56,12 @@ class _Loops:
         high[:] = blocks.max(axis=(0, 2), initial=0)
         low[~np.isfinite(blocks).all(axis=(0, 2))] = np.nan
 
-    def quantise(self, x: Float32, scopes: Scopes, by: Affine, least: int, out: Int8) -> None:
+    def quantise(
+        self, x: Float32, scopes: Scopes, quantiser: Quantiser, by: Affine, out: Int8
+    ) -> None:
         blocks = _blocks(x, scopes)
         steps = np.rint(blocks * by.inverse[:, None]) + by.zero_point.astype(np.float32)[:, None]
-        most = least + (255 if least else 15)
-        out[:] = np.clip(steps, least, most).reshape(-1)[: out.size]
+        out[:] = np.clip(steps, quantiser.least, quantiser.most).reshape(-1)[: out.size]
 
     def dequantise(
         self, q: Int8, scopes: Scopes, scale: Float32, zero_point: Int32, out: Float32
