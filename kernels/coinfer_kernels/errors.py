@@ -9,15 +9,17 @@ class FrameError(ValueError):
     Parameters
     ----------
     field : str
-        The header field at fault, as named in the byte table of ``docs/kernels.md``
-        (``"magic"``, ``"version"``, ...), or ``"length"`` for the size of the whole frame.
+        What is at fault: a field of the header, as named in the byte table of
+        ``docs/kernels.md`` (``"magic"``, ``"version"``, ...), ``"length"`` for the size of the
+        whole frame, or ``"scales"``, ``"zero_points"``, ``"bitmap"`` or ``"padding"`` in the
+        payload.
     message : str
         What is wrong with it.
 
     Attributes
     ----------
     field : str
-        The header field at fault.
+        What is at fault.
 
     Examples
     --------

@@ -212,3 +212,14 @@ def test_masks_of_other_kinds(backend):
                 call(wrong)
         with pytest.raises(ValueError, match="mask must be C-contiguous"):
             call(np.ones(6, bool)[::2])
+
+
+def test_decisions_may_replace_the_mask(backend):
+    logits = np.array([[9, 0], [0, 0], [9, 0], [0, 9]], np.float32)
+    mask = np.array([True, True, False, True])
+    assert backend.should_exit(logits, "margin", 0.9, mask, 1.0, mask) is mask
+    assert mask.tolist() == [True, False, False, True]
+    labels, counts = np.arange(4), np.array([1, 5, 5, 0], np.int32)
+    assert backend.count_agreement(labels, labels, counts, 2, mask, mask) is mask
+    assert mask.tolist() == [True, False, False, False]
+    assert counts.tolist() == [2, 5, 5, 1]

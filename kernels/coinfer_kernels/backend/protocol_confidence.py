@@ -82,7 +82,7 @@ class Confidence(Protocol):
         threshold : float
             Compared with the float32 score in float64; not NaN.
         out : ndarray of bool, shape (rows,), optional
-            Array to fill.
+            Array to fill; may be `mask` itself.
         temperature : float, default 1.0
             As in `exit_scores`.
         mask : array_like of bool, shape (rows,), optional
@@ -174,7 +174,7 @@ class Confidence(Protocol):
         patience : int
             How many agreements make a row leave; 1 at least.
         out : ndarray of bool, shape (rows,), optional
-            Array to fill.
+            Array to fill; may be `mask` itself.
         mask : array_like of bool, shape (rows,), optional
             Which rows are still there. The counts of the others stay as they are.
 

@@ -31,7 +31,7 @@ def load(name: str, isa: str | None = None) -> Backend:
     name : str
         One of `NAMES`.
     isa : str, optional
-        Instruction set of the native back end: ``"sse2"``, ``"avx2"``, ``"avx512"`` or
+        Instruction set of the native back end: ``"sse2"``, ``"avx2"``, ``"avx512"``, ``"neon"`` or
         ``"portable"``. Without it ``COINFER_ISA`` decides, else the best one of this machine.
 
     Raises
