@@ -119,22 +119,47 @@ void check_changes(const coinfer::Kernels& kernels, std::size_t rows, std::size_
         if (row % 5 == 4)
             for (std::size_t i = 0; i < width; ++i) after[row * width + i] = 0;
     Block<float> previous(before.size()), current(after.size(), 4), out(rows);
+    Block<std::uint8_t> mask(rows);
+    for (std::size_t row = 0; row < rows; ++row) mask[row] = random.below(3) > 0;
     if (!before.empty()) {
         std::memcpy(previous.data(), before.data(), before.size() * sizeof(float));
         std::memcpy(current.data(), after.data(), after.size() * sizeof(float));
     }
-    for (const int kind : {0, 1, 2}) {
-        coinfer::feature_change(kernels, previous.data(), current.data(), rows, width,
-                                static_cast<coinfer::Change>(kind), nullptr, out.data());
-        for (std::size_t row = 0; row < rows; ++row) {
-            const double expected =
-                truth::change(before.data() + row * width, after.data() + row * width, width,
-                              static_cast<truth::Change>(kind));
-            expect(close(out[row], expected, 1e-6, 1e-7), "%s change %d, width %zu: %g, not %g",
-                   kernels.name, kind, width, out[row], expected);
+    for (const int kind : {0, 1, 2})
+        for (const bool masked : {false, true}) {
+            for (std::size_t row = 0; row < rows; ++row) out[row] = kept;
+            coinfer::feature_change(kernels, previous.data(), current.data(), rows, width,
+                                    static_cast<coinfer::Change>(kind),
+                                    masked ? mask.data() : nullptr, out.data());
+            for (std::size_t row = 0; row < rows; ++row) {
+                const double expected =
+                    masked && !mask[row]
+                        ? kept
+                        : truth::change(before.data() + row * width, after.data() + row * width,
+                                        width, static_cast<truth::Change>(kind));
+                expect(close(out[row], expected, 1e-6, 1e-7),
+                       "%s change %d, width %zu: %g, not %g", kernels.name, kind, width, out[row],
+                       expected);
+            }
+            expect(out.intact(), "%s change wrote beside %zu rows", kernels.name, rows);
         }
-        expect(out.intact(), "%s change wrote beside %zu rows", kernels.name, rows);
-    }
+}
+
+// By hand: agreement counts up without overflow, -1 agrees with nothing, gone rows stay.
+void check_agreement() {
+    constexpr std::int32_t most = std::numeric_limits<std::int32_t>::max();
+    const std::int64_t previous[] = {3, 3, -1, 5, 0}, current[] = {3, 4, -1, 5, 0};
+    const std::uint8_t mask[] = {1, 1, 1, 1, 0};
+    std::int32_t counts[] = {1, 7, 7, most, 6};
+    const std::int32_t expected[] = {2, 0, 0, most, 6};
+    const bool exits[] = {true, false, false, true, false};
+    bool out[5];
+    coinfer::count_agreement(previous, current, counts, 5, 2, mask, out);
+    for (int row = 0; row < 5; ++row)
+        expect(counts[row] == expected[row] && out[row] == exits[row],
+               "agreement of row %d: %d, %d", row, counts[row], out[row]);
+    coinfer::count_agreement(previous, current, counts, 5, 1, nullptr, out);
+    expect(counts[4] == 7 && out[4] && counts[0] == 3, "agreement without a mask");
 }
 
 }  // namespace
@@ -150,6 +175,7 @@ void check_confidence(const coinfer::Kernels& kernels) {
     check_scores(kernels, 21, 1000, 2, false);
     for (std::size_t width = 1; width <= 130; ++width) check_changes(kernels, 7, width);
     check_changes(kernels, 2, 65536);
+    check_agreement();
 }
 
 }  // namespace native
