@@ -122,6 +122,22 @@ inline Bytes low_bytes(Halves a, Halves b) {
     const __m128i low = _mm_set1_epi16(0xFF);
     return (Bytes)_mm_packus_epi16((__m128i)a & low, (__m128i)b & low);
 }
+#elif defined(COINFER_NEON)
+inline Ints rounded(Floats v) { return (Ints)vcvtnq_s32_f32((float32x4_t)v); }
+inline Halves signed_halves(Ints a, Ints b) {
+    return (Halves)vcombine_s16(vqmovn_s32((int32x4_t)a), vqmovn_s32((int32x4_t)b));
+}
+inline Bytes signed_bytes(Ints a, Ints b, Ints c, Ints d) {
+    return (Bytes)vcombine_s8(vqmovn_s16((int16x8_t)signed_halves(a, b)),
+                              vqmovn_s16((int16x8_t)signed_halves(c, d)));
+}
+inline Bytes unsigned_bytes(Ints a, Ints b, Ints c, Ints d) {
+    return (Bytes)vcombine_u8(vqmovun_s16((int16x8_t)signed_halves(a, b)),
+                              vqmovun_s16((int16x8_t)signed_halves(c, d)));
+}
+inline Bytes low_bytes(Halves a, Halves b) {
+    return (Bytes)vuzp1q_u8((uint8x16_t)a, (uint8x16_t)b);
+}
 #else
 inline Ints rounded(Floats v) {
     // The clamp changes nothing; it keeps the addition from melting into a product before it.

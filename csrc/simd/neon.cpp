@@ -9,6 +9,7 @@
 #endif
 
 #define COINFER_VECTOR_BYTES 16
+#define COINFER_NEON  // where the bodies have a choice, its instructions
 
 namespace coinfer {
 namespace {
