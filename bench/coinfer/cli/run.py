@@ -95,6 +95,8 @@ def _carry_out(
         with Ticker(console) as ticker:
             engine.train(cells, (lambda _line: None) if quiet else ticker.say)
         left, hashes = todo(folder, tuple(cells), engine.inputs_hash)
+        if left and not quiet:
+            console.print(_percentiles(left))
         if len(left) < len(cells) and not quiet:
             done = len(cells) - len(left)
             console.print(f"{done} of {len(cells)} cells are already done (--force runs them anew)")
@@ -125,6 +127,16 @@ def _show_cells(folder: RunFolder | None, cells: Sequence[Cell]) -> None:
     for cell in cells:
         typer.echo(f"{'run ' if cell.key in left else 'done'}  {cell.key}")
     typer.echo(f"{len(cells)} cells, {len(cells) - len(left)} of them already done", err=True)
+    if cells:
+        typer.echo(_percentiles(cells), err=True)
+
+
+def _percentiles(cells: Sequence[Cell]) -> str:
+    """Say before the run what its requests are enough for; all cells have the same workload."""
+    from coinfer.metrics import percentiles_told
+
+    workload = cells[0].workload
+    return percentiles_told(workload.requests - workload.warm_up)
 
 
 def _workers(asked: int | None, cells: Sequence[Cell]) -> int:

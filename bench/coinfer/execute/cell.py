@@ -30,10 +30,10 @@ OnRequest = Callable[[int], None]
 def scenario(cell: Cell, prepared: Prepared) -> Scenario:
     """Everything that a run of the cell depends on."""
     images, labels = _test_images(cell.dataset)
-    requests = cell.workload.requests
+    workload = cell.workload
     # A repeat is the same cell again; only its luck on the links differs.
     seed = cell.run_seed + 1_000_003 * cell.repeat
-    picked = items(requests, len(labels), cell.run_seed)
+    picked = items(workload.requests, len(labels), cell.run_seed)
     return Scenario(
         deployment=prepared.deployment,
         cluster=cell.cluster,
@@ -41,8 +41,12 @@ def scenario(cell: Cell, prepared: Prepared) -> Scenario:
             images=images[picked],
             items=tuple(picked),
             labels=tuple(int(labels[i]) for i in picked),
-            arrivals_ns=arrivals_ns(cell.workload, cell.run_seed),
+            arrivals_ns=arrivals_ns(workload, cell.run_seed),
             deadline_ns=round(cell.deadline_ms * 1e6),
+            query=workload.samples_per_query or 1,
+            queue_limit=workload.queue_limit,
+            drop_oldest=workload.on_overflow == "drop-oldest",
+            warm_up=workload.warm_up,
         ),
         faults=expand(cell.faults, cell.cluster, cell.run_seed),
         encoding=cell.encoding,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 
 import coinfer_datasets
-from coinfer.contract import Deployment
+from coinfer.contract import Batching, Deployment
 from coinfer.errors import PlanError, UsageError
 from coinfer.methods import Method, Profile, Workshop, method
 from coinfer.methods.architectures import architectures
@@ -59,6 +60,8 @@ class _Request(msgspec.Struct, frozen=True):
     encoding: str
     deadline_ms: float
     train_seed: int
+    batch_rows: int | None
+    batch_wait_ms: float | None
 
 
 def deployment_key(cell: Cell) -> _Request:
@@ -71,6 +74,8 @@ def deployment_key(cell: Cell) -> _Request:
         encoding=cell.encoding,
         deadline_ms=cell.deadline_ms,
         train_seed=cell.train_seed,
+        batch_rows=cell.workload.batch_rows,
+        batch_wait_ms=cell.workload.batch_wait_ms,
     )
 
 
@@ -117,13 +122,31 @@ def _prepare(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Prepared:
     plan = steps.plan(profile, cell.cluster)
     plan = steps.fit(plan, profile, workshop)
     plan = steps.calibrate(plan, profile, workshop)
-    deployment = steps.deploy(plan, profile, cell.cluster)
+    deployment = _batched(steps.deploy(plan, profile, cell.cluster), cell)
     notes = {
         **(deployment.notes or {}),
         **_said(cell, deployment.predicted_latency_ns or 0),
         "teacher_test_accuracy": teacher.test_accuracy,
     }
     return Prepared(deployment, notes, _peak_memory_bytes(cell, deployment))
+
+
+def _batched(deployment: Deployment, cell: Cell) -> Deployment:
+    """The deployment with the batching that the workload asks for, if it does."""
+    rows, wait_ms = cell.workload.batch_rows, cell.workload.batch_wait_ms
+    if rows is None and wait_ms is None:
+        return deployment
+    batching = deployment.batching
+    if batching.eager:
+        raise PlanError(
+            f"{cell.method.variant}: batch_rows and batch_wait_ms are not for a method that codes "
+            f"over groups of {batching.rows} requests; leave them out"
+        )
+    batching = Batching(
+        rows=batching.rows if rows is None else rows,
+        wait_ns=batching.wait_ns if wait_ms is None else round(wait_ms * 1e6),
+    )
+    return dataclasses.replace(deployment, batching=batching)
 
 
 def check(cell: Cell) -> None:
@@ -158,18 +181,12 @@ def _unsupported(cell: Cell) -> list[str]:
 
     Whoever teaches the drivers one of these takes its line out here.
     """
-    workload = cell.workload
     # Virtual time carries out every kind.
     events = cell.faults.events if cell.mode != "virtual" else ()
     kinds = {event.kind for event in events} - {"crash"}
     asked = {
         **{f"faults of kind {kind!r}": True for kind in sorted(kinds)},
         "rejoin_after_ms": any(e.rejoin_after_ms is not None for e in events),
-        "workloads of kind 'multi-stream'": workload.kind == "multi-stream",
-        "queue_limit": workload.queue_limit is not None,
-        "warm_up": workload.warm_up > 0,
-        "batch_rows": workload.batch_rows is not None,
-        "batch_wait_ms": workload.batch_wait_ms is not None,
     }
     return [name for name, wanted in asked.items() if wanted]
 
@@ -289,13 +306,14 @@ def _peak_memory_bytes(cell: Cell, deployment: Deployment) -> int:
     PlanError
         If a device has less memory than that.
     """
+    rows = deployment.batching.rows
     stages = {s.id: s for s in deployment.stages}
     most = 0
     for device in cell.cluster.devices:
         held = [stages[r.stage] for r in deployment.replicas if r.device == device.name]
         if not held:
             continue
-        need = sum(s.weights_bytes for s in held) + max(s.activation_bytes for s in held)
+        need = sum(s.weights_bytes for s in held) + rows * max(s.activation_bytes for s in held)
         if need > device.memory_bytes:
             raise PlanError(
                 f"{cell.method.variant}: device {device.name} would need {need} bytes and has "

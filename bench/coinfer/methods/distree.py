@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from coinfer.cluster import Cluster
-from coinfer.contract import SOURCE, Deployment, Replica, Stage
+from coinfer.contract import SOURCE, Deployment, Job, Replica, Stage
 from coinfer.errors import PlanError
 from coinfer.methods.base import Parameters, Profile, Workshop, broadcast_ns, portion_ns
 from coinfer.methods.early_exit import EarlyExit, ExitLayout
@@ -164,10 +164,13 @@ class DistrEE:
         # A difference needs two exits: the first one has no use for a head.
         heads = [head_stage(spec, b, sha) for b in exits if b > 1]
         layout = ExitLayout(plan.devices, spec.filters, exits)
-        patience_ns = late_after_ns(
-            plan.predicted_ns, self._parameters.patience, profile.deadline_ns
-        )
+        patience = self._parameters.patience
         tau = plan.threshold.value if plan.threshold is not None else -1.0
+
+        def fusion(job: Job) -> EarlyExit:
+            late_ns = late_after_ns(plan.predicted_ns, patience, profile.deadline_ns, job.size)
+            return EarlyExit(job, layout, tau, strict, late_ns)
+
         return Deployment(
             stages=(*(s for student in students for s in student), *heads),
             replicas=(
@@ -178,7 +181,7 @@ class DistrEE:
                 ),
                 *(Replica(head.id, SOURCE) for head in heads),
             ),
-            fusion=lambda job: EarlyExit(job, layout, tau, strict, patience_ns),
+            fusion=fusion,
             predicted_latency_ns=plan.predicted_ns,
             notes=plan.describe(),
         )

@@ -26,6 +26,7 @@ from coinfer.contract import (
     Stop,
     Timer,
 )
+from coinfer.methods.rows import aligned
 
 LATE = "late"
 
@@ -145,7 +146,7 @@ class EarlyExit:
         for k in partitions:
             if k in self._got[b]:
                 here, value = self._got[b][k]
-                parts.append(value[[here.index(row) for row in rows]])
+                parts.append(aligned(value, here, rows))
             else:
                 parts.append(np.zeros((len(rows), self._layout.filters[k]), np.float32))
         return np.concatenate(parts, axis=1)

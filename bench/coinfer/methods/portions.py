@@ -7,7 +7,7 @@ lost, or that is late, is filled with zeros.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from coinfer.contract import (
     Timer,
 )
 from coinfer.methods.base import Profile
+from coinfer.methods.rows import aligned
 from coinfer.models import head_stage, student_stages
 from coinfer.training import JointArtifact
 
@@ -95,7 +96,7 @@ class PortionFusion:
             answer = tuple(int(label) for label in labels)
             return [Answer(self._rows, answer, degraded=degraded, present=present)]
         if not self._decided:
-            self._got[arrival.stage] = arrival.value
+            self._got[arrival.stage] = aligned(arrival.value, arrival.rows, self._rows)
         return self._proceed(ctx)
 
     def on_timer(self, token: str, ctx: FusionContext) -> Iterable[Action]:
@@ -155,10 +156,11 @@ def deploy_portions(
         joint.spec.filters,
         tuple(tuple(group) for group in groups),
     )
-    patience_ns = late_after_ns(predicted_ns, patience, profile.deadline_ns)
-    fusion: Callable[[Job], PortionFusion] = lambda job: PortionFusion(  # noqa: E731
-        job, layout, head.id, patience_ns
-    )
+
+    def fusion(job: Job) -> PortionFusion:
+        late_ns = late_after_ns(predicted_ns, patience, profile.deadline_ns, job.size)
+        return PortionFusion(job, layout, head.id, late_ns)
+
     replicas = [
         Replica(stage.id, device)
         for stage, group in zip(students, groups, strict=True)
@@ -173,9 +175,12 @@ def deploy_portions(
     )
 
 
-def late_after_ns(predicted_ns: int, patience: float, deadline_ns: int) -> int:
-    """When to stop waiting: some times the prediction, but in time for the deadline [ours]."""
-    return min(round(predicted_ns * patience), round(deadline_ns * 0.85))
+def late_after_ns(predicted_ns: int, patience: float, deadline_ns: int, rows: int) -> int:
+    """When to stop waiting: some times the prediction, but in time for the deadline [ours].
+
+    The prediction is for one row; a job of several takes at most so many times as long.
+    """
+    return min(round(predicted_ns * patience * rows), round(deadline_ns * 0.85))
 
 
 def trained(joint: JointArtifact | None) -> dict[str, Any]:

@@ -2,5 +2,14 @@
 
 from coinfer.metrics.catalogue import BENCHMARK_METRICS, METRICS, Metric, metric
 from coinfer.metrics.figures import FIGURES, figures
+from coinfer.metrics.latency import percentiles_told
 
-__all__ = ["BENCHMARK_METRICS", "FIGURES", "METRICS", "Metric", "figures", "metric"]
+__all__ = [
+    "BENCHMARK_METRICS",
+    "FIGURES",
+    "METRICS",
+    "Metric",
+    "figures",
+    "metric",
+    "percentiles_told",
+]

@@ -42,6 +42,7 @@ _ALL: Final = (
     Metric("latency_p50_ms", "lower", "ratio", "median latency", "ms", time=True),
     Metric("latency_p95_ms", "lower", "ratio", "95th percentile of latency", "ms", time=True),
     Metric("latency_p99_ms", "lower", "ratio", "99th percentile of latency", "ms", time=True),
+    Metric("latency_p999_ms", "lower", "ratio", "p99.9 of latency", "ms", time=True),
     Metric("latency_mean_ms", "lower", "ratio", "mean latency", "ms", time=True),
     Metric("goodput_rps", "higher", "ratio", "goodput", "requests/s"),
     Metric("macs_per_request", "lower", "ratio", "MACs per request", "MACs"),

@@ -27,13 +27,14 @@ def judge(real: Outcome, virtual: Outcome) -> Fidelity:
     Returns
     -------
     Fidelity
-        Errors are ``|real latency / virtual latency − 1|`` over the requests that both answered;
+        Errors are ``|real latency / virtual latency − 1|`` over the requests that both answered,
+        the warm-up left out;
         a request that only one of them answered has an infinite error.
     """
     assert real.fidelity is not None
     errors = []
     for a, b in zip(real.records, virtual.records, strict=True):
-        if a.answered_ns is None and b.answered_ns is None:
+        if a.warm_up or (a.answered_ns is None and b.answered_ns is None):
             continue
         if a.answered_ns is None or b.answered_ns is None:
             errors.append(np.inf)

@@ -10,7 +10,10 @@ from coinfer.suite import AXES
 
 
 def entry(stored: StoredCell) -> dict[str, Any]:
-    """Coordinates, status and every figure of a cell; figures of a failed cell are None."""
+    """Coordinates, status and every figure of a cell; figures of a failed cell are None.
+
+    ``latency_p999_ms`` is there only for cells with enough requests for it.
+    """
     cell = stored.cell
     return {
         "cell": cell.key,
@@ -19,5 +22,9 @@ def entry(stored: StoredCell) -> dict[str, Any]:
         "parameters": cell.method.parameters,
         "status": stored.status,
         "error": stored.error,
-        **{name: stored.figures.get(name) for name in FIGURES},
+        **{
+            name: stored.figures.get(name)
+            for name in FIGURES
+            if name != "latency_p999_ms" or name in stored.figures
+        },
     }

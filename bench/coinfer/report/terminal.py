@@ -23,9 +23,10 @@ from coinfer.suite import AXES, SEED_AXES
 
 _MOST_LINES: Final = 5
 _FIGURES: Final = (
-    *("accuracy %\n(95 % CI)", "p50\nms", "p95\nms", "MACs", "bytes\nup", "msgs"),
+    *("accuracy %\n(95 % CI)", "p50\nms", "p95\nms", "p99.9\nms", "MACs", "bytes\nup", "msgs"),
     "ok/degraded/\ntimeout/failed",
 )
+_P999: Final = _FIGURES.index("p99.9\nms")
 _AXES_SHOWN: Final = {"deadline_ms": "deadline ms"}
 
 
@@ -66,7 +67,9 @@ def _table(done: Sequence[StoredCell]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for axis in varying:
         table.add_column(_AXES_SHOWN.get(axis, axis), overflow="fold", no_wrap=axis == "method")
-    for heading in _FIGURES:
+    # Shown only where every cell has the requests for it.
+    rare = all("latency_p999_ms" in stored.figures for stored in done)
+    for heading in _FIGURES if rare else (*_FIGURES[:_P999], *_FIGURES[_P999 + 1 :]):
         table.add_column(heading, justify="right", no_wrap=True)
     order = {name: number for number, name in enumerate(_order(done, varying))}
     previous = None
@@ -74,7 +77,7 @@ def _table(done: Sequence[StoredCell]) -> Table:
         if previous not in (None, key[1:]):
             table.add_section()
         previous = key[1:]
-        table.add_row(*(escape(str(value)) for value in key), *_figures(groups[key]))
+        table.add_row(*(escape(str(value)) for value in key), *_figures(groups[key], rare))
     return table
 
 
@@ -90,7 +93,7 @@ def _order(done: Sequence[StoredCell], varying: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _figures(cells: Sequence[StoredCell]) -> list[str]:
+def _figures(cells: Sequence[StoredCell], rare: bool) -> list[str]:
     def mean(name: str) -> float:
         return statistics.fmean(stored.figures[name] for stored in cells)
 
@@ -105,6 +108,7 @@ def _figures(cells: Sequence[StoredCell]) -> list[str]:
         _accuracy([stored.figures["accuracy"] for stored in cells]),
         milliseconds(median("latency_p50_ms"), deadline_ms),
         milliseconds(median("latency_p95_ms"), deadline_ms),
+        *([milliseconds(median("latency_p999_ms"), deadline_ms)] if rare else []),
         amount(mean("macs_per_request")),
         amount(mean("bytes_up_per_request")),
         amount(mean("messages_per_request")),
@@ -130,7 +134,8 @@ def _about(done: Sequence[StoredCell]) -> str:
         if axis not in varying and axis not in SEED_AXES
     ]
     seeds = len({(s.cell.train_seed, s.cell.run_seed, s.cell.repeat) for s in done})
-    requests = done[0].cell.workload.requests
+    workload = done[0].cell.workload
+    requests = workload.requests - workload.warm_up
     return escape(
         f"{', '.join(common)}; {seeds} seed{'s' if seeds != 1 else ''} of {requests} requests. "
         "Accuracy counts an unanswered request as wrong; p50 and p95 of the latency are medians "

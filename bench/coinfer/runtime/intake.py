@@ -60,8 +60,12 @@ class Intake:
         self._close()
 
     def withdraw(self, request: int) -> None:
-        """Forget a request that is in no job yet."""
-        self._forming.remove(request)
+        """Forget a request that is in no job."""
+        if request in self._forming:
+            self._forming.remove(request)
+        if not self._forming and self._timer is not None:
+            self._ctx.cancel_timer(self._timer)
+            self._timer = None
 
     def _close(self) -> None:
         if self._timer is not None:

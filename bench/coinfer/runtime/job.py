@@ -17,8 +17,16 @@ class Load(NamedTuple):
         One normalised input a request.
     items, labels : tuple of int
     arrivals_ns : list of int or None
-        None: the next request starts when the last one is settled.
+        None: the next query starts when all requests of the last one are settled.
     deadline_ns : int
+    query : int
+        Requests that arrive together where there are no arrival times.
+    queue_limit : int or None
+        Most unsettled requests that the source keeps.
+    drop_oldest : bool
+        Whether it is the oldest request that fails when there would be more, or the new one.
+    warm_up : int
+        So many first requests are marked, to be left out of figures.
     """
 
     images: FloatArray
@@ -26,6 +34,10 @@ class Load(NamedTuple):
     labels: tuple[int, ...]
     arrivals_ns: list[int] | None
     deadline_ns: int
+    query: int = 1
+    queue_limit: int | None = None
+    drop_oldest: bool = False
+    warm_up: int = 0
 
 
 @dataclass(slots=True)

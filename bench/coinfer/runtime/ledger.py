@@ -36,10 +36,11 @@ class Entry:
 
 
 class Ledger:
-    """Requests by number."""
+    """Requests by number; so many first ones are the warm-up."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, warm_up: int = 0) -> None:
         self._topology = topology
+        self._warm_up = warm_up
         self.entries: dict[int, Entry] = {}
 
     def open(self, request: int, item: int, label: int, intended_ns: int, now_ns: int) -> None:
@@ -133,6 +134,7 @@ class Ledger:
             link_ns=path.link_ns,
             queue_ns=path.queue_ns,
             decide_ns=path.decide_ns,
+            warm_up=entry.request < self._warm_up,
         )
 
 

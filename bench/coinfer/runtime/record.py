@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """One request; it never disappears, whatever happened to it.
 
     Attributes
@@ -16,7 +16,7 @@ class Record(msgspec.Struct, frozen=True):
         Number of the request, index of the data item, its true class, the answer (-1: none).
     status : {"ok", "degraded", "timeout", "failed"}
         Answered in full, answered with something missing, no final or provisional answer by the
-        deadline, or given up by the method.
+        deadline, or given up by the method or for want of room in the queue.
     intended_ns, started_ns : int
         When it should have been sent, and when the source began with it.
     answered_ns, first_answer_ns : int or None
@@ -33,6 +33,8 @@ class Record(msgspec.Struct, frozen=True):
         Run anywhere for this request; and the part that no answer rested on.
     compute_ns, serialise_ns, link_ns, queue_ns, decide_ns : int
         Critical path; sums to ``answered_ns - intended_ns``.
+    warm_up : bool
+        Counts in no figure.
     """
 
     request: int
@@ -58,6 +60,7 @@ class Record(msgspec.Struct, frozen=True):
     link_ns: int
     queue_ns: int
     decide_ns: int
+    warm_up: bool = False
 
 
 class Fidelity(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from coinfer.contract import (
     Timer,
 )
 from coinfer.errors import ContractError
+from coinfer.runtime.arrivals import Arrivals
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.feed import Feed
 from coinfer.runtime.intake import Intake
@@ -74,10 +75,10 @@ class SourceReactor:
         self._runner = runner
         self._ctx = ctx
         self._on_request = on_request
-        self._unsettled = len(load.items)
+        self._arrivals = Arrivals(load, ctx)
         self._intake = Intake(topology, ctx, self._feed)
         self._jobs = self._intake.jobs
-        self.ledger = Ledger(topology)
+        self.ledger = Ledger(topology, load.warm_up)
         self._outbox = Outbox(topology, self.ledger, ctx)
         self._thinker = Thinker(ctx, self._outbox.lost)
         self.settled_ns = 0
@@ -86,13 +87,11 @@ class SourceReactor:
     @property
     def finished(self) -> bool:
         """Whether every request is settled."""
-        return self._unsettled == 0
+        return self._arrivals.unsettled == 0
 
     def begin(self) -> None:
         """Ask for the arrivals of the workload."""
-        times = self._load.arrivals_ns
-        for request, at_ns in enumerate([self._ctx.now_ns] if times is None else times):
-            self._ctx.set_timer(at_ns, ("arrival", request))
+        self._arrivals.begin()
 
     def on_timer(self, token: tuple[Any, ...]) -> None:
         """Handle an arrival, a deadline, the end of a batch's wait, a hedge or a method's timer."""
@@ -171,11 +170,15 @@ class SourceReactor:
 
     def _arrive(self, request: int) -> None:
         now, load = self._ctx.now_ns, self._load
-        intended = now if load.arrivals_ns is None else load.arrivals_ns[request]
+        intended = self._arrivals.intended_ns(request)
         self.ledger.open(request, load.items[request], load.labels[request], intended, now)
         self._on_request(request)
-        self._ctx.set_timer(intended + load.deadline_ns, ("deadline", request))
-        self._intake.add(request)
+        loser = self._arrivals.take(request)
+        if loser is not None:
+            self._abandon(loser, "failed")
+        if loser != request:
+            self._ctx.set_timer(intended + load.deadline_ns, ("deadline", request))
+            self._intake.add(request)
 
     def _feed(self, job: OpenJob, rows: tuple[int, ...]) -> None:
         """Send rows of the input to every device that starts without being told to."""
@@ -269,9 +272,12 @@ class SourceReactor:
     # Endings
 
     def _expire(self, request: int) -> None:
-        if self.ledger.settled(request):
-            return
-        self.ledger.close(request, "timeout")
+        if not self.ledger.settled(request):
+            self._abandon(request, "timeout")
+
+    def _abandon(self, request: int, status: str) -> None:
+        """Settle a request without waiting any longer."""
+        self.ledger.close(request, status)
         job = next((j for j in self._jobs.values() if request in j.unsettled), None)
         if job is not None:
             path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
@@ -288,12 +294,8 @@ class SourceReactor:
         self._settled(row)
 
     def _settled(self, request: int) -> None:
-        now = self._ctx.now_ns
-        self._unsettled -= 1
-        self.settled_ns = now
-        following = request + 1
-        if self._load.arrivals_ns is None and following < len(self._load.items):
-            self._ctx.set_timer(now, ("arrival", following))
+        self.settled_ns = self._ctx.now_ns
+        self._arrivals.settled(request)
 
     def _waited(self, path: Path) -> Path:
         """Path of a timer: the time since it was set counts as waiting."""

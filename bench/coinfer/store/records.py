@@ -18,9 +18,8 @@ def encode_records(records: Sequence[Record]) -> bytes:
     import pyarrow.parquet as pq
 
     fields = {f.name: f.type for f in msgspec.structs.fields(Record)}
-    schema = pa.schema(
-        [(name, pa.string() if kind is str else pa.int64()) for name, kind in fields.items()]
-    )
+    kinds = {str: pa.string(), bool: pa.bool_()}
+    schema = pa.schema([(name, kinds.get(kind, pa.int64())) for name, kind in fields.items()])
     columns = {name: [getattr(r, name) for r in records] for name in fields}
     sink = BytesIO()
     pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd")

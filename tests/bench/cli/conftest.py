@@ -96,6 +96,7 @@ def outcome(cell, slower: float = 1.0) -> Outcome:
     for request in range(cell.workload.requests):
         took = int((30 if rocoin else 20) * MS * slower * rng.uniform(0.9, 1.1))
         numbers = dict.fromkeys(Record.__struct_fields__, 0) | {
+            "warm_up": False,
             "request": request,
             "label": 1,
             "prediction": int(rng.random() < right),

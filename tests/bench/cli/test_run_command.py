@@ -107,6 +107,7 @@ def test_dry_run_prints_the_cells_and_writes_nothing(fake, suite_file, coinfer, 
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 24
     assert done.stdout.startswith("run   method=nonn,")
+    assert "of the latency can be told from" in done.stderr
     assert not (tmp_path / "out").exists()
     fake.stop_after = 5
     coinfer("run", suite_file, "-o", tmp_path / "out")

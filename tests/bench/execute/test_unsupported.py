@@ -40,11 +40,6 @@ def workload(**said):
     [
         (real(kind="pause", on_request=1, duration_ms=5), "faults of kind 'pause'"),
         (real(kind="crash", on_request=1, rejoin_after_ms=5), "rejoin_after_ms"),
-        (workload(kind="multi-stream", samples_per_query=2), "kind 'multi-stream'"),
-        (workload(kind="offline", queue_limit=2), "queue_limit"),
-        (workload(warm_up=2), "warm_up"),
-        (workload(batch_rows=2), "batch_rows"),
-        (workload(batch_wait_ms=2), "batch_wait_ms"),
     ],
 )
 def test_it_is_refused_by_name(cell, change, named):
@@ -59,6 +54,8 @@ def test_what_the_drivers_do_carry_out_is_not_refused(cell):
     check(fault(kind="crash", on_request=1, rejoin_after_ms=5)(cell))
     check(fault(kind="pause", on_request=1, duration_ms=5)(cell))
     check(workload(kind="trace", trace=(0.0, 5.0))(cell))
+    check(workload(kind="multi-stream", samples_per_query=2, queue_limit=2, warm_up=2)(cell))
+    check(workload(batch_rows=2, batch_wait_ms=2)(cell))
     check(cluster(links={"*": Link(1e6, loss=0.1, on_loss="retransmit", retransmit_ms=1)})(cell))
     check(cluster(links={"*": Link(trace=(RateStep(0, 1e6, 1e6),))})(cell))
     check(cluster(routes={"d0>d1": Link(1e6)}, broadcast="multicast")(cell))

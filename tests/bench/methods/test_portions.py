@@ -62,5 +62,19 @@ def test_all_devices_lost_is_given_up(fusion, ctx):
 
 
 def test_patience_leaves_time_before_the_deadline():
-    assert late_after_ns(100, 1.5, 1000) == 150
-    assert late_after_ns(900, 1.5, 1000) == 850
+    assert late_after_ns(100, 1.5, 1000, rows=1) == 150
+    assert late_after_ns(100, 1.5, 1000, rows=4) == 600, "the prediction is for one row"
+    assert late_after_ns(900, 1.5, 1000, rows=1) == 850
+
+
+def test_a_row_that_has_left_its_job_takes_no_other_with_it(ctx):
+    """Row 8 timed out: c had been told when it began, a had not."""
+    made = PortionFusion(Job(0, (7, 8, 9), 3), LAYOUT, "head", patience_ns=100)
+    some = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+    assert made.on_arrival(Arrival("s0", "a", (7, 8, 9), some), ctx) == []
+    fewer = np.array([[1, 1, 1], [2, 2, 2]], np.float32)
+    assert vector(made.on_arrival(Arrival("s1", "c", (7, 9), fewer), ctx)) == [
+        [1, 2, 1, 1, 1],
+        [3, 4, 0, 0, 0],
+        [5, 6, 2, 2, 2],
+    ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coinfer.cluster import Cluster, Device, Link, Workload
 from coinfer.errors import ExecutionError, UsageError
-from coinfer.metrics import FIGURES, METRICS, figures, metric
+from coinfer.metrics import FIGURES, METRICS, figures, metric, percentiles_told
 from coinfer.metrics.latency import latency_figures
 from coinfer.runtime.record import Fidelity, Outcome, Record
 from coinfer.suite import expand, load_suite
@@ -43,6 +43,7 @@ def cell(requests: int, deadline_ms: float = 100):
 def record(request: int, latency_ms: float | None, **changes) -> Record:
     start_ns = request * 200 * MS
     fields = dict.fromkeys(Record.__struct_fields__, 0) | {
+        "warm_up": False,
         "request": request,
         "label": 1,
         "prediction": -1 if latency_ms is None else 1,
@@ -72,7 +73,7 @@ OUTCOME = Outcome(
 
 def test_figures_by_hand():
     got = figures(OUTCOME, cell(4), {"peak_memory_bytes": 12345})
-    assert tuple(got) == FIGURES
+    assert tuple(got) == tuple(name for name in FIGURES if name != "latency_p999_ms")
     assert [got[s] for s in ("requests", "ok", "degraded", "timeout", "failed")] == [4, 2, 1, 1, 0]
     assert got["accuracy"] == 2 / 4
     assert got["accuracy_answered"] == pytest.approx(2 / 3)
@@ -121,6 +122,54 @@ def test_figures_of_faults_by_hand():
     assert (got["recovery_mean_ms"], got["recovery_max_ms"]) == (270, 500)
     assert [got[f"{kind}_messages"] for kind in ("lost", "corrupt", "stale")] == [7, 2, 3]
     assert figures(OUTCOME, cell(4), {})["recovery_mean_ms"] is None
+
+
+def test_the_warm_up_counts_nowhere():
+    """The same four requests, with three before them that took for ever and cost a lot."""
+    plain = figures(OUTCOME, cell(4), {})
+    before = tuple(
+        record(n, 5000, intended_ns=0, macs=1000, bytes_up=10**6, warm_up=True) for n in range(3)
+    )
+    later = 3_000 * MS
+    after = tuple(
+        msgspec.structs.replace(
+            r,
+            request=r.request + 3,
+            intended_ns=r.intended_ns + later,
+            answered_ns=r.answered_ns and r.answered_ns + later,
+        )
+        for r in RECORDS
+    )
+    longer = msgspec.structs.replace(
+        OUTCOME,
+        records=before + after,
+        duration_ns=OUTCOME.duration_ns + later,
+        # 8000 of 11000 MACs were for requests that count.
+        busy_ns={name: busy * 11 // 8 for name, busy in OUTCOME.busy_ns.items()},
+    )
+    warm = msgspec.structs.replace(cell(7), workload=Workload(requests=7, warm_up=3))
+    assert figures(longer, warm, {}) == plain
+
+
+def test_p999_is_there_from_ten_thousand_requests_on():
+    outcome = msgspec.structs.replace(
+        OUTCOME, records=tuple(record(n, 1 + n / 1000) for n in range(10_000))
+    )
+    assert figures(outcome, cell(10_000), {})["latency_p999_ms"] == pytest.approx(1 + 9.989)
+    fewer = msgspec.structs.replace(outcome, records=outcome.records[1:])
+    assert "latency_p999_ms" not in figures(fewer, cell(9_999), {})
+
+
+@pytest.mark.parametrize(
+    ("requests", "told"),
+    [
+        (1, "no percentile of the latency can be told from 1 requests; p50 takes 2"),
+        (19, "p50 of the latency can be told from 19 requests; p95 takes 20"),
+        (10_000, "p50, p95, p99 and p99.9 of the latency can be told from 10000 requests"),
+    ],
+)
+def test_what_requests_are_enough_for_is_said_beforehand(requests, told):
+    assert percentiles_told(requests) == told
 
 
 def test_nobody_answered():

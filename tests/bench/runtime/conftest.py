@@ -120,6 +120,7 @@ class World:
         timer: Any = None,
         peer: Any = None,
         fusion: Callable[[Job], Any] | None = None,
+        workload: dict[str, Any] | None = None,
         **deployment: Any,
     ) -> Outcome:
         def rule(job: Job) -> Rule:
@@ -130,7 +131,7 @@ class World:
 
         images = np.arange(4 * requests, dtype=np.float32).reshape(requests, 4)
         numbers = tuple(range(requests))
-        load = Load(images, numbers, numbers, arrivals_ns, deadline_ms * MS)
+        load = Load(images, numbers, numbers, arrivals_ns, deadline_ms * MS, **(workload or {}))
         scenario = Scenario(
             Deployment(tuple(stages), tuple(replicas), fusion or rule, **deployment),
             on or cluster(),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinfer.cluster import FaultEvent, Workload, arrivals_ns
+from coinfer.cluster import FaultEvent
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.cluster.draws import uniform
 from coinfer.contract import INPUT, Answer, ModuleRef, Need, Replica, Stage
@@ -150,22 +149,3 @@ def test_every_request_is_accounted_for_under_random_crashes(make_world, seed, c
     for record in outcome.records:
         assert (record.answered_ns is None) == (record.status == "timeout")
         assert 0 <= record.macs_wasted <= record.macs <= 4000
-
-
-def test_poisson_arrivals_queue_as_an_md1_queue_predicts(make_world, toy_cluster):
-    """One device, constant service: the mean wait is ρ s / (2 (1 − ρ)) (Pollaczek–Khinchine)."""
-    service_ms, load = 1.0, 0.7
-    requests = 6_000
-    workload = Workload(kind="server", requests=requests, rate_rps=1000 * load / service_ms)
-    outcome = make_world().run(
-        [student("s0", macs=1000)],
-        [Replica("s0", "d0")],
-        all_of("s0"),
-        requests=requests,
-        arrivals_ns=arrivals_ns(workload, seed=3),
-        on=toy_cluster(1, up_bps=8e12, down_bps=8e12, latency_ms=0),
-        deadline_ms=10_000,
-    )
-    waits_ms = [(latency(r) - r.compute_ns) / MS for r in outcome.records]
-    expected_ms = load * service_ms / (2 * (1 - load))
-    assert sum(waits_ms) / requests == pytest.approx(expected_ms, rel=0.15)
