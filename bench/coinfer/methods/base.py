@@ -18,12 +18,10 @@ from coinfer.contract import Deployment
 from coinfer.models import Partition, StudentSpec
 from coinfer.planning import Partitioner, PlanDevice
 from coinfer.training import JointArtifact, OnProgress, Recipe, TeacherArtifact, Zoo, fit_joint
+from coinfer_kernels import encoded_size
 
 HEADER_BYTES = 64
 """Of a frame of the kernels; a link charges its own header instead."""
-
-ELEMENT_BYTES = {"raw": 4, "fp16": 2, "int8": 1}
-"""Payload of one value, by encoding."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,15 +67,18 @@ class Profile:
         cut = self.partitioners[rule](self.teacher.activation_graph, count, 0)
         return cut.partitions
 
-    def payload_bytes(self, values: int) -> int:
-        """What a link charges for so many values in the encoding of the cell."""
-        return values * ELEMENT_BYTES[self.encoding]
+    def payload_bytes(self, *shape: int) -> int:
+        """What a link charges for one row of this shape in the encoding of the cell.
+
+        Sparse encodings are planned for as if no value were zero: how many are is known only
+        when the row is there.
+        """
+        return encoded_size((1, *shape), self.encoding) - HEADER_BYTES
 
     @property
     def input_bytes(self) -> int:
         """Payload of one input row."""
-        channels, height, width = self.teacher.shape
-        return self.payload_bytes(channels * height * width)
+        return self.payload_bytes(*self.teacher.shape)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,19 @@ import msgspec
 
 from coinfer.cluster import Cluster, FaultList, Workload
 
-Encoding: TypeAlias = Literal["raw", "fp16", "int8"]
+Encoding: TypeAlias = Literal[
+    "raw",
+    "fp16",
+    "bf16",
+    "int8",
+    "int8-channel",
+    "int4",
+    "int4-channel",
+    "int4-group32",
+    "sparse-fp32",
+    "sparse-fp16",
+    "sparse-int8",
+]
 Kernels: TypeAlias = Literal["native", "numba", "reference"]
 Mode: TypeAlias = Literal["virtual", "realtime", "native"]
 Value: TypeAlias = str | int | float

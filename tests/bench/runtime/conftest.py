@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.scenario import Scenario
 from coinfer.runtime.virtual import VirtualDriver
+from coinfer.suite.schema import Encoding
 from coinfer_kernels import backend
 
 MS = 1_000_000
@@ -55,7 +56,7 @@ def build(ref: ModuleRef) -> torch.nn.Module:
 
 
 def free_costs(call_macs: float = 0.0) -> CostTable:
-    operations = [f"{do}:{e}" for do in ("encode", "decode") for e in ("raw", "fp16", "int8")]
+    operations = [f"{do}:{e}" for do in ("encode", "decode") for e in get_args(Encoding)]
     cost = KernelCost(call_macs=call_macs, element_macs=0.0)
     kernels = dict.fromkeys([*operations, "exit_scores", "feature_change"], cost)
     return CostTable("test", "test", "never", "none", dict.fromkeys(backend.available(), kernels))

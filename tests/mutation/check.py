@@ -1,0 +1,144 @@
+"""Break the kernels on purpose, one at a time, and see that the tests notice.
+
+python tests/mutation/check.py [NAME ...] [--jobs 2] [--markdown FILE]
+
+Every mutant of ``mutants.toml`` is a change of one place in one file. For each, the kernels are
+built in a copy of the working tree and ``tests/kernels`` is run over the back end that the file
+belongs to, until the first failure. A mutant that no test notices survives, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+COPIED = ("csrc", "kernels", "tests/kernels", "docs", "setup.py", "pyproject.toml", "README.md")
+TIMEOUT_S = 600
+TESTS_FAILED = 1  # pytest's exit code; the others mean that it could not run them
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One deliberate mistake.
+
+    Attributes
+    ----------
+    name : str
+    file : str
+        Relative to the root of the repository.
+    old, new : str
+        The text that is replaced, which must occur exactly once, and what replaces it.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+    @property
+    def backend(self) -> str:
+        """Back end whose tests have to notice."""
+        if self.file.startswith("csrc"):
+            return "native"
+        return "numba" if "numba" in self.file else "reference"
+
+
+def mutants() -> list[Mutant]:
+    """Every mutant of the list, each of which must still fit the code."""
+    found = tomllib.loads((HERE / "mutants.toml").read_text(encoding="utf-8"))["mutant"]
+    listed = [Mutant(**entry) for entry in found]
+    for mutant in listed:
+        count = (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old)
+        if count != 1:
+            raise SystemExit(f"{mutant.name}: its text occurs {count} times in {mutant.file}")
+    return listed
+
+
+def outcome(mutant: Mutant) -> str:
+    """``killed by TEST``, ``survived``, or what kept the tests from running."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        tree = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                skip = shutil.ignore_patterns("__pycache__", "*.so")
+                shutil.copytree(source, tree / name, ignore=skip)
+            else:
+                shutil.copy2(source, tree / name)
+        target = tree / mutant.file
+        text = target.read_text(encoding="utf-8")
+        target.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(tree / "kernels"), "OMP_NUM_THREADS": "1"}
+        if mutant.backend == "native":
+            build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+            if _run(build, tree, environment).returncode != 0:
+                return "does not compile"
+        tests = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", mutant.backend]
+        try:
+            ran = _run([sys.executable, *tests, "tests/kernels"], tree, environment)
+        except subprocess.TimeoutExpired:
+            return "killed by the time limit"
+    if ran.returncode == 0:
+        return "survived"
+    failed = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("FAILED ")]
+    if ran.returncode < 0 or ran.returncode > 128:
+        return f"killed by signal {abs(ran.returncode)}"
+    if ran.returncode != TESTS_FAILED or not failed:
+        return f"pytest ended with {ran.returncode}: {ran.stdout[-300:]}"
+    return f"killed by {failed[0].removeprefix('tests/kernels/')}"
+
+
+def _run(
+    command: list[str], tree: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=tree,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=TIMEOUT_S,
+    )
+
+
+def main() -> int:
+    """Check the mutants that were named, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--markdown", type=Path, help="write the outcomes as a table")
+    options = parser.parse_args()
+    chosen = [m for m in mutants() if not options.names or m.name in options.names]
+    console = Console()
+    with ThreadPoolExecutor(options.jobs) as pool:
+        outcomes = list(
+            track(pool.map(outcome, chosen), "mutants", total=len(chosen), console=console)
+        )
+    table = [(m.name, m.file, result) for m, result in zip(chosen, outcomes, strict=True)]
+    for row in table:
+        console.print(": ".join(row), highlight=False, markup=False, soft_wrap=True)
+    if options.markdown:
+        lines = ["| mutant | file | outcome |", "|---|---|---|"]
+        lines += [f"| {name} | `{file}` | {result} |" for name, file, result in table]
+        options.markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    alive = sum(not result.startswith("killed") for result in outcomes)
+    console.print(f"{len(chosen) - alive} of {len(chosen)} mutants killed")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
