@@ -1,20 +1,27 @@
 """Groups devices that are alike, so that a group can stand in for any of its members.
 
-Follow-the-leader grouping with repair of the outage bound [ours].
+Follow-the-leader grouping with repair of the outage bound, and packings by reliability alone where
+more groups are wanted than alike devices give [ours].
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from coinfer.errors import PlanError
+from coinfer.planning.covering import cover
 from coinfer.planning.latency import PlanDevice, outage
 
 Groups = tuple[tuple[int, ...], ...]
 """Indices of the devices of each group."""
+
+MOST_DISTANCES = 48
+"""Values of `d_th` that are swept; a cluster of ten devices has no more [ours]."""
+
+_MOST_COVERS = 16
 
 
 def capabilities(devices: Sequence[PlanDevice]) -> npt.NDArray[np.float64]:
@@ -45,12 +52,14 @@ def group_devices(devices: Sequence[PlanDevice], d_th: float, p_th: float) -> Gr
         If even all devices together do not reach `p_th`.
     """
     where = capabilities(devices)
+    leaders: list[int] = []
     groups: list[list[int]] = []
     for n in np.argsort(-where.sum(axis=1), kind="stable").tolist():
-        gaps = [float(np.linalg.norm(where[n] - where[group[0]])) for group in groups]
-        if gaps and min(gaps) <= d_th:
+        gaps = np.linalg.norm(where[leaders] - where[n], axis=1)
+        if len(gaps) and gaps.min() <= d_th:
             groups[int(np.argmin(gaps))].append(n)
         else:
+            leaders.append(n)
             groups.append([n])
     return repair(devices, groups, p_th)
 
@@ -63,61 +72,97 @@ def repair(devices: Sequence[PlanDevice], groups: Sequence[Sequence[int]], p_th:
     PlanError
         If even all devices together do not reach it.
     """
+    check_outage(devices, p_th)
+    where = capabilities(devices)
+    current = [sorted(group) for group in groups]
+    risks = [_risk(devices, group) for group in current]
+    spare = [_spare(devices, group, p_th) for group in current]
+    while risks[worst := int(np.argmax(risks))] > p_th:
+        centre = where[current[worst]].mean(axis=0)
+        free = [(n, g) for g, members in enumerate(spare) for n in members if g != worst]
+        if free:
+            gaps = np.linalg.norm(where[[n for n, _ in free]] - centre, axis=1)
+            n, giver = free[int(np.argmin(gaps))]
+            current[giver].remove(n)
+            current[worst] = sorted((*current[worst], n))
+            changed = [giver, worst]
+        else:
+            centres = np.array([where[group].mean(axis=0) for group in current])
+            gaps = np.linalg.norm(centres - centre, axis=1)
+            gaps[worst] = np.inf
+            nearest = int(np.argmin(gaps))
+            current[nearest] = sorted((*current[nearest], *current[worst]))
+            for kept in (current, risks, spare):
+                del kept[worst]
+            changed = [nearest - (nearest > worst)]
+        for g in changed:
+            risks[g] = _risk(devices, current[g])
+            spare[g] = _spare(devices, current[g], p_th)
+    return tuple(tuple(group) for group in current)
 
-    def risk(group: Sequence[int]) -> float:
-        return outage([devices[n] for n in group])
 
-    if risk(range(len(devices))) > p_th:
+def check_outage(devices: Sequence[PlanDevice], p_th: float) -> None:
+    """Refuse devices that even together fail too often.
+
+    Raises
+    ------
+    PlanError
+        If ``∏ p_n`` of all of them is above `p_th`.
+    """
+    if (everyone := outage(devices)) > p_th:
         raise PlanError(
             f"outage: all {len(devices)} devices together fail with probability "
-            f"{risk(range(len(devices))):.3g}, above p_th = {p_th:.3g}; add devices or raise p_th"
+            f"{everyone:.3g}, above p_th = {p_th:.3g}; add devices or raise p_th"
         )
-    where = capabilities(devices)
-    current = [list(group) for group in groups]
-
-    def centre(group: list[int]) -> npt.NDArray[np.float64]:
-        middle: npt.NDArray[np.float64] = where[group].mean(axis=0)
-        return middle
-
-    while (worst := max(current, key=risk)) and risk(worst) > p_th:
-        others = [group for group in current if group is not worst]
-        spare = [
-            (float(np.linalg.norm(where[n] - centre(worst))), n, group)
-            for group in others
-            for n in group
-            # A device that never helps (p = 1) would move forever.
-            if len(group) > 1
-            and risk([m for m in group if m != n]) <= p_th
-            and devices[n].failure_probability < 1
-        ]
-        if spare:
-            _, n, giver = min(spare, key=lambda item: item[:2])
-            giver.remove(n)
-            worst.append(n)
-        else:
-            gaps = [float(np.linalg.norm(centre(group) - centre(worst))) for group in others]
-            nearest = others[int(np.argmin(gaps))]
-            nearest.extend(worst)
-            current = others
-    return tuple(tuple(sorted(group)) for group in current)
 
 
-def candidate_groupings(devices: Sequence[PlanDevice], p_th: float) -> list[Groups]:
-    """Return the distinct groupings over all values of `d_th` that make a difference.
+def candidate_groupings(
+    devices: Sequence[PlanDevice], p_th: float, min_groups: int = 1
+) -> list[Groups]:
+    """Return the distinct groupings over the values of `d_th`, and packings into more groups.
+
+    For numbers of groups from `min_groups` on that the sweep of `d_th` does not give, the devices
+    are packed by reliability alone; it is how a wanted number of groups is reached where devices
+    that are alike do not add up to it. Where the outage bound allows no `min_groups`, the largest
+    number that it allows is packed.
 
     Raises
     ------
     PlanError
         If the outage bound cannot be met at all.
     """
+    check_outage(devices, p_th)
     where = capabilities(devices)
-    gaps = np.linalg.norm(where[:, None] - where[None, :], axis=2)
+    gaps = np.unique(np.round(np.linalg.norm(where[:, None] - where[None, :], axis=2), 12))
+    if len(gaps) > MOST_DISTANCES:
+        gaps = np.quantile(gaps, np.linspace(0, 1, MOST_DISTANCES))
     found: dict[frozenset[tuple[int, ...]], Groups] = {}
-    for d_th in np.unique(np.round(gaps, 12)):
+    for d_th in gaps:
         # Rounding must not leave a device just outside its own distance.
         groups = group_devices(devices, float(d_th) + 1e-9, p_th)
         found.setdefault(frozenset(groups), groups)
+    for covered in _packings(devices, p_th, min_groups, {len(groups) for groups in found.values()}):
+        found.setdefault(frozenset(covered), covered)
     return list(found.values())
+
+
+def _packings(
+    devices: Sequence[PlanDevice], p_th: float, min_groups: int, known: Collection[int]
+) -> Iterator[Groups]:
+    chances = [device.failure_probability for device in devices]
+    most = len(devices)
+    for count in [k for k in range(min_groups, most + 1) if k not in known][:_MOST_COVERS]:
+        covered = cover(chances, count, p_th)
+        if covered is None:
+            most = count - 1  # More groups are harder to cover.
+            break
+        yield covered
+    # Nothing to pack where the sweep has reached as many as there can be.
+    for count in range(min(most, min_groups - 1), max(known), -1):
+        covered = cover(chances, count, p_th)
+        if covered is not None:
+            yield covered
+            return
 
 
 def random_groups(
@@ -133,3 +178,24 @@ def random_groups(
     order = np.random.default_rng(seed).permutation(len(devices))
     cuts = np.cumsum(sizes)[:-1]
     return repair(devices, [part.tolist() for part in np.split(order, cuts)], p_th)
+
+
+def _risk(devices: Sequence[PlanDevice], group: Sequence[int]) -> float:
+    return outage([devices[n] for n in group])
+
+
+def _spare(devices: Sequence[PlanDevice], group: Sequence[int], p_th: float) -> list[int]:
+    """Devices without which the group still keeps the bound, and which help elsewhere."""
+    if len(group) < 2:
+        return []
+    chances = np.array([devices[n].failure_probability for n in group])
+    others = np.where(np.eye(len(group), dtype=bool), 1.0, chances).prod(axis=1)
+    # A device that never helps (p = 1) would move forever. Products in another order differ in the
+    # last bits, so what is near is decided by the product that counts.
+    return [
+        n
+        for n, chance, rest in zip(group, chances, others, strict=True)
+        if chance < 1
+        and rest <= p_th * (1 + 1e-9)
+        and _risk(devices, [m for m in group if m != n]) <= p_th
+    ]

@@ -29,8 +29,11 @@ def assign_bottleneck(costs: Costs) -> Assignment:
     PlanError
         If every assignment has an impossible pair.
     """
-    _check(costs)
-    levels = np.unique(costs[np.isfinite(costs)])
+    cheapest = assign_minimum_cost(costs)
+    # Nothing is below the largest of the rows' and columns' least; the least sum is an assignment.
+    least = max(costs.min(axis=0).max(), costs.min(axis=1).max())
+    most = costs[np.arange(len(costs)), list(cheapest)].max()
+    levels = np.unique(costs[(costs >= least) & (costs <= most)])
     low, high = 0, len(levels) - 1
     while low < high:
         middle = (low + high) // 2
@@ -43,13 +46,17 @@ def assign_bottleneck(costs: Costs) -> Assignment:
 
 def assign_minimum_cost(costs: Costs) -> Assignment:
     """Minimise the sum of the costs (Kuhn–Munkres); see `assign_bottleneck`."""
-    _check(costs)
-    return _least_sum(costs)
+    try:
+        return _least_sum(costs)
+    except ValueError:
+        raise PlanError(
+            "assignment: no one-to-one assignment of groups to partitions is possible; some group "
+            "can run no student of any free partition"
+        ) from None
 
 
 def assign_greedy(costs: Costs) -> Assignment:
     """Give each row in turn its cheapest free column (ablation); see `assign_bottleneck`."""
-    _check(costs)
     chosen: list[int] = []
     for row in costs:
         free = [column for column in range(len(row)) if column not in chosen]
@@ -67,24 +74,18 @@ ASSIGNERS: dict[str, Callable[[Costs], Assignment]] = {
 """The assignment rules by name."""
 
 
-def _check(costs: Costs) -> None:
-    if not _has_perfect_matching(np.isfinite(costs)):
-        raise PlanError(
-            "assignment: no one-to-one assignment of groups to partitions is possible; some group "
-            "can run no student of any free partition"
-        )
-
-
 # SciPy is imported late: a board that only loads weights passes through here and has none.
 def _has_perfect_matching(allowed: npt.NDArray[np.bool_]) -> bool:
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import maximum_bipartite_matching
-
-    matched = maximum_bipartite_matching(csr_array(allowed.astype(np.int8)), perm_type="column")
-    return bool((matched >= 0).all())
+    rows, columns = _matched((~allowed).astype(np.float64))
+    return bool(allowed[rows, columns].all())
 
 
 def _least_sum(costs: Costs) -> Assignment:
+    return tuple(_matched(costs)[1].tolist())
+
+
+def _matched(costs: Costs) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     from scipy.optimize import linear_sum_assignment
 
-    return tuple(int(column) for column in linear_sum_assignment(costs)[1])
+    rows, columns = linear_sum_assignment(costs)
+    return rows, columns

@@ -32,6 +32,11 @@ class Partitioned:
     dropped: Partition
     ncut: float
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Filters of each partition."""
+        return tuple(map(len, self.partitions))
+
 
 Partitioner = Callable[[Graph, int, int], Partitioned]
 """From the activation graph, the number of partitions and a seed to the partitions."""

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Literal
-
-import numpy as np
 
 from coinfer.errors import PlanError
 from coinfer.models.specs import Partition
+from coinfer.planning.exchange import exchanged
 from coinfer.planning.grouping import Groups, candidate_groupings, random_groups
-from coinfer.planning.latency import (
-    PlanDevice,
-    PortionBytes,
-    StudentOption,
-    choose_student,
-    device_latency_s,
-    group_latency_s,
-    outage,
-)
-from coinfer.planning.matching import ASSIGNERS, Assignment, Costs
-from coinfer.planning.partition import (
-    PARTITIONERS,
-    Graph,
-    Partitioned,
-    Partitioner,
-    ncut_value,
-)
+from coinfer.planning.latency import PlanDevice, PortionBytes, StudentOption, device_latency_s
+from coinfer.planning.matching import ASSIGNERS
+from coinfer.planning.partition import PARTITIONERS, Graph, Partitioned, Partitioner
+from coinfer.planning.problem import Candidate, Problem
+from coinfer.planning.refine import refined
+
+_SHORTLIST = 8
+"""Groupings for which the filters are really cut."""
+
+_EXCHANGED = 6
+"""Of these, the ones whose devices are exchanged, the fastest first."""
 
 Grouping = Literal["leader", "random", "single"]
 
@@ -77,6 +70,8 @@ class RocoinPlan:
         Filters moved by the refinement.
     groupings : int
         Distinct groupings that were tried.
+    binding : str
+        What kept the plan from the groups that were asked for; empty where nothing did.
     """
 
     groups: tuple[GroupPlan, ...]
@@ -87,59 +82,12 @@ class RocoinPlan:
     dropped: Partition
     moved: int
     groupings: int
+    binding: str = ""
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
         """Partition of each group."""
         return tuple(group.partition for group in self.groups)
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """Groups and partitions with their assignment: ``assignment[g]`` is the partition of g."""
-
-    groups: Groups
-    cut: Partitioned
-    assignment: Assignment
-    group_s: tuple[float, ...]
-
-    @property
-    def latency_s(self) -> float:
-        return max(self.group_s)
-
-
-@dataclass(frozen=True)
-class _Problem:
-    devices: Sequence[PlanDevice]
-    options: Sequence[StudentOption]
-    portion_bytes: PortionBytes
-    deadline_s: float | None
-    rule: str
-
-    def student(self, group: Sequence[int], filters: int) -> StudentOption:
-        members = [self.devices[n] for n in group]
-        return choose_student(self.options, members, self.portion_bytes(filters), self.deadline_s)
-
-    def costs(self, groups: Groups, partitions: Sequence[Partition]) -> Costs:
-        return np.array(
-            [
-                [
-                    group_latency_s(
-                        [self.devices[n] for n in group],
-                        self.student(group, len(partition)),
-                        self.portion_bytes(len(partition)),
-                    )
-                    for partition in partitions
-                ]
-                for group in groups
-            ]
-        )
-
-    def candidate(self, groups: Groups, cut: Partitioned) -> _Candidate:
-        costs = self.costs(groups, cut.partitions)
-        assignment = ASSIGNERS[self.rule](costs)
-        group_s = tuple(float(costs[g, k]) for g, k in enumerate(assignment))
-        return _Candidate(groups, cut, assignment, group_s)
 
 
 def plan_rocoin(
@@ -152,6 +100,7 @@ def plan_rocoin(
     seed: int = 0,
     epsilon: float = 0.1,
     least_gain: float = 0.01,
+    refine: bool = True,
     deadline_s: float | None = None,
     min_groups: int = 1,
     max_groups: int | None = None,
@@ -173,10 +122,12 @@ def plan_rocoin(
     seed : int
     epsilon : float
         How much the normalised cut may rise while filters move from the slowest pair to faster
-        ones; a large negative value keeps the partitions as they were cut.
+        ones.
     least_gain : float
         Share of the latency that the refinement must save to be kept: the partitions decide what
         is trained, and should not change for nothing.
+    refine : bool
+        Whether filters are moved at all; False is an ablation.
     deadline_s : float, optional
         Prefer students that answer in this time; None picks the largest that fits the memory.
     min_groups : int
@@ -195,6 +146,47 @@ def plan_rocoin(
     PlanError
         If the memory, the outage bound, the filters or `max_groups` cannot be satisfied.
     """
+    usable, unused = _usable(devices, options)
+    ranked = sorted(options, key=lambda option: (option.macs, option.memory_bytes))
+    problem = Problem(usable, ranked, portion_bytes, deadline_s, assignment)
+    groupings = _groupings(usable, grouping, p_th, min_groups)
+    # More groups than filters cannot be cut; fewer groups may still work.
+    connected = int((graph.sum(axis=1) > 0).sum())
+    limit = min(max_groups or connected, connected)
+    allowed, binding = _allowed(groupings, min_groups, limit, p_th)
+    cuts = _Cuts(partitioner or PARTITIONERS["ncut"], graph, seed)
+    found = [
+        problem.candidate(groups, cuts.into(len(groups)))
+        for groups in _shortlist(problem, allowed, connected)
+    ]
+    if grouping == "leader":
+        found.sort(key=lambda candidate: candidate.latency_s)
+        found[:_EXCHANGED] = [exchanged(problem, start, p_th) for start in found[:_EXCHANGED]]
+    best = min(found, key=lambda candidate: (candidate.latency_s, -len(candidate.groups)))
+    if grouping == "random":
+        sizes = [len(group) for group in best.groups]
+        groups = random_groups(usable, sizes, p_th, seed)
+        best = problem.candidate(groups, cuts.into(len(groups)))
+    final, moved = refined(problem, best, graph, epsilon) if refine else (best, 0)
+    if final.latency_s > best.latency_s * (1 - least_gain):
+        final, moved = best, 0
+    return RocoinPlan(
+        groups=_group_plans(problem, final),
+        unused=unused,
+        latency_s=final.latency_s,
+        latency_s_by_assignment=_by_rule(problem, best),
+        ncut=final.cut.ncut,
+        dropped=final.cut.dropped,
+        moved=moved,
+        groupings=len(groupings),
+        binding=binding,
+    )
+
+
+def _usable(
+    devices: Sequence[PlanDevice], options: Sequence[StudentOption]
+) -> tuple[list[PlanDevice], dict[str, str]]:
+    """Devices that hold a student, and why the others are left out."""
     least = min((option.memory_bytes for option in options), default=None)
     if least is None:
         raise PlanError("students: no student to choose from; name at least one")
@@ -203,113 +195,89 @@ def plan_rocoin(
         for device in devices
         if device.memory_bytes < least
     }
-    usable = [device for device in devices if device.name not in unused]
+    usable = [device for device in devices if device.memory_bytes >= least]
     if not usable:
         raise PlanError(f"memory: no device holds the smallest student of {least} bytes")
-    problem = _Problem(usable, options, portion_bytes, deadline_s, assignment)
-    cut_into = partitioner or PARTITIONERS["ncut"]
-    cuts: dict[int, Partitioned] = {}
-    # More groups than filters cannot be cut; fewer groups may still work.
-    limit = min(max_groups or len(graph), int((graph.sum(axis=1) > 0).sum()))
-    groupings = _groupings(usable, grouping, p_th)
-    allowed = [groups for groups in groupings if len(groups) <= limit]
-    if not allowed:
-        fewest = min(len(groups) for groups in groupings)
-        raise PlanError(f"groups: no grouping has at most {limit} groups; the fewest are {fewest}")
-    most = max(len(groups) for groups in allowed)
-    allowed = [groups for groups in allowed if len(groups) >= min(min_groups, most)]
-    candidates = []
-    for groups in allowed:
-        if len(groups) not in cuts:
-            cuts[len(groups)] = cut_into(graph, len(groups), seed)
-        candidates.append(problem.candidate(groups, cuts[len(groups)]))
-    best = min(candidates, key=lambda candidate: (candidate.latency_s, -len(candidate.groups)))
-    if grouping == "random":
-        sizes = [len(group) for group in best.groups]
-        groups = random_groups(usable, sizes, p_th, seed)
-        best = problem.candidate(groups, cut_into(graph, len(groups), seed))
-    by_rule = _by_rule(problem, best)
-    refined, moved = _refined(problem, best, graph, epsilon)
-    if refined.latency_s > best.latency_s * (1 - least_gain):
-        refined, moved = best, 0
-    return RocoinPlan(
-        groups=_group_plans(problem, refined),
-        unused=unused,
-        latency_s=refined.latency_s,
-        latency_s_by_assignment=by_rule,
-        ncut=refined.cut.ncut,
-        dropped=refined.cut.dropped,
-        moved=moved,
-        groupings=len(groupings),
-    )
+    return usable, unused
 
 
-def _groupings(devices: Sequence[PlanDevice], grouping: Grouping, p_th: float) -> list[Groups]:
+def _groupings(
+    devices: Sequence[PlanDevice], grouping: Grouping, p_th: float, min_groups: int
+) -> list[Groups]:
     if grouping == "single":
         return [tuple((n,) for n in range(len(devices)))]
-    return candidate_groupings(devices, p_th)
+    return candidate_groupings(devices, p_th, min_groups)
 
 
-def _by_rule(problem: _Problem, best: _Candidate) -> dict[str, float]:
-    costs = problem.costs(best.groups, best.cut.partitions)
+def _allowed(
+    groupings: Sequence[Groups], min_groups: int, limit: int, p_th: float
+) -> tuple[list[Groups], str]:
+    """Groupings with as many groups as asked for, or the most there can be and what binds."""
+    within = [groups for groups in groupings if len(groups) <= limit]
+    if not within:
+        fewest = min(len(groups) for groups in groupings)
+        raise PlanError(f"groups: no grouping has at most {limit} groups; the fewest are {fewest}")
+    most = max(len(groups) for groups in within)
+    binding = ""
+    if most < min_groups:
+        binding = f"min_groups = {min_groups}, but {_what_binds(most, limit, p_th)}"
+    return [groups for groups in within if len(groups) >= min(min_groups, most)], binding
+
+
+def _what_binds(most: int, limit: int, p_th: float) -> str:
+    if most == limit:
+        return f"at most {limit} are allowed (connected filters, max_groups)"
+    return f"the outage bound {p_th:.3g} allows {most}"
+
+
+def _shortlist(problem: Problem, groupings: Sequence[Groups], filters: int) -> list[Groups]:
+    """The most promising groupings, judged with partitions of equal size.
+
+    Cutting the filters into every number of groups that hundreds of devices allow takes minutes.
+    """
+    if len(groupings) <= _SHORTLIST:
+        return list(groupings)
+
+    def latency_s(groups: Groups) -> float:
+        share, more = divmod(filters, len(groups))
+        parts = tuple(tuple(range(share + (k < more))) for k in range(len(groups)))
+        return problem.candidate(groups, Partitioned(parts, (), 0.0)).latency_s
+
+    return sorted(groupings, key=latency_s)[:_SHORTLIST]
+
+
+@dataclass(frozen=True)
+class _Cuts:
+    """Cuts the filters into each number of partitions once."""
+
+    cut: Partitioner
+    graph: Graph
+    seed: int
+    _known: dict[int, Partitioned] = field(default_factory=dict)
+
+    def into(self, k: int) -> Partitioned:
+        if k not in self._known:
+            self._known[k] = self.cut(self.graph, k, self.seed)
+        return self._known[k]
+
+
+def _by_rule(problem: Problem, best: Candidate) -> dict[str, float]:
+    costs = problem.costs(best.groups, best.cut)
     return {
         name: max(float(costs[g, k]) for g, k in enumerate(assign(costs)))
         for name, assign in ASSIGNERS.items()
     }
 
 
-def _refined(
-    problem: _Problem, start: _Candidate, graph: Graph, epsilon: float
-) -> tuple[_Candidate, int]:
-    """Move boundary filters away from the slowest pairs while that helps and Ncut stays near."""
-    current, moved = start, 0
-    while True:
-        step = _one_move(problem, current, graph, start.cut.ncut + epsilon)
-        if step is None:
-            return current, moved
-        current, moved = step, moved + 1
-
-
-def _one_move(
-    problem: _Problem, current: _Candidate, graph: Graph, ncut_limit: float
-) -> _Candidate | None:
-    by_time = sorted(range(len(current.groups)), key=current.group_s.__getitem__)
-    slowest = current.assignment[by_time[-1]]
-    giving = current.cut.partitions[slowest]
-    if len(giving) < 2:
-        return None
-    for g in by_time[:-1]:
-        k = current.assignment[g]
-        taking = current.cut.partitions[k]
-        pull = graph[np.ix_(giving, taking)].sum(axis=1) - graph[np.ix_(giving, giving)].sum(axis=1)
-        boundary = giving[int(np.argmax(pull))]
-        partitions = list(current.cut.partitions)
-        partitions[slowest] = tuple(f for f in giving if f != boundary)
-        partitions[k] = tuple(sorted((*taking, boundary)))
-        ncut = ncut_value(graph, partitions)
-        if ncut > ncut_limit:
-            continue
-        cut = replace(current.cut, partitions=tuple(partitions), ncut=ncut)
-        moved = problem.candidate(current.groups, cut)
-        if _slowest_first(moved) < _slowest_first(current):
-            return moved
-    return None
-
-
-def _slowest_first(plan: _Candidate) -> list[float]:
-    # Compared as a list: with two slowest pairs, T falls only after the second move. Rounding
-    # keeps the last bits from moving a filter to and fro.
-    return sorted((round(seconds, 9) for seconds in plan.group_s), reverse=True)
-
-
-def _group_plans(problem: _Problem, plan: _Candidate) -> tuple[GroupPlan, ...]:
+def _group_plans(problem: Problem, plan: Candidate) -> tuple[GroupPlan, ...]:
     made: dict[int, GroupPlan] = {}
     for group, k in zip(plan.groups, plan.assignment, strict=True):
         partition = plan.cut.partitions[k]
-        student = problem.student(group, len(partition))
+        student = problem.options[problem.row(group, plan.cut.sizes)[1][k]]
         size = problem.portion_bytes(len(partition))
         members = [problem.devices[n] for n in group]
         latency_s = {d.name: device_latency_s(d, student, size) for d in members}
         fastest_first = tuple(sorted(latency_s, key=latency_s.__getitem__))
-        made[k] = GroupPlan(fastest_first, partition, student, latency_s, outage(members))
+        risk = problem.risk(group)
+        made[k] = GroupPlan(fastest_first, partition, student, latency_s, risk)
     return tuple(made[k] for k in sorted(made))
