@@ -28,9 +28,9 @@ def cover(chances: Sequence[float], count: int, p_th: float) -> Packing | None:
 
     Examples
     --------
-    >>> cover([0.1, 0.2, 0.1, 0.2], 2, 0.02)
+    >>> cover([0.1, 0.2, 0.1, 0.2], 2, 0.03)
     ((0, 1), (2, 3))
-    >>> cover([0.1, 0.2, 0.1, 0.2], 3, 0.02) is None
+    >>> cover([0.1, 0.2, 0.1, 0.2], 3, 0.03) is None
     True
     """
     if not 1 <= count <= len(chances):
