@@ -15,9 +15,18 @@ import msgspec
 
 from coinfer.cluster import Cluster
 from coinfer.contract import Deployment
-from coinfer.models import Partition, StudentSpec
+from coinfer.models import Partition, StudentSpec, TeacherSpec
 from coinfer.planning import Partitioner, PlanDevice
-from coinfer.training import JointArtifact, OnProgress, Recipe, TeacherArtifact, Zoo, fit_joint
+from coinfer.training import (
+    JointArtifact,
+    OnProgress,
+    Recipe,
+    SingleArtifact,
+    TeacherArtifact,
+    Zoo,
+    fit_joint,
+    fit_single,
+)
 from coinfer_kernels import encoded_size
 
 HEADER_BYTES = 64
@@ -114,6 +123,29 @@ class Workshop:
             self.zoo,
             self.progress,
             self.data_dir,
+        )
+
+    def single(self, profile: Profile, student: StudentSpec, member: int = 0) -> SingleArtifact:
+        """A whole classifier with a student's backbone, distilled from the teacher, or found.
+
+        Parameters
+        ----------
+        profile : Profile
+        student : StudentSpec
+            Its backbone counts; a classifier has one exit.
+        member : int
+            Number of the member of an ensemble; each has its own random draws.
+        """
+        return fit_single(
+            profile.dataset,
+            profile.teacher,
+            TeacherSpec.like(student),
+            self.recipe.students,
+            self.train_seed,
+            self.zoo,
+            self.progress,
+            self.data_dir,
+            member,
         )
 
 

@@ -13,7 +13,14 @@ from coinfer.models.specs import (
     builtins,
     canonical_sha256,
 )
-from coinfer.models.stages import head_stage, stage, student_stages, teacher_ref, teacher_stage
+from coinfer.models.stages import (
+    classifier_stage,
+    head_stage,
+    stage,
+    student_stages,
+    teacher_ref,
+    teacher_stage,
+)
 from coinfer.models.student import JointModel, JointOutput, Student
 
 __all__ = [
@@ -30,6 +37,7 @@ __all__ = [
     "build",
     "builtins",
     "canonical_sha256",
+    "classifier_stage",
     "cost_of",
     "head_stage",
     "measure",

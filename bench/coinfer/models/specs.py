@@ -71,6 +71,17 @@ class BackboneSpec(msgspec.Struct, frozen=True):
 class TeacherSpec(BackboneSpec, frozen=True):
     """A whole classifier: backbone, global average pool and one fully connected layer."""
 
+    @classmethod
+    def like(cls, backbone: BackboneSpec) -> TeacherSpec:
+        """Return the classifier with the backbone of another specification.
+
+        Examples
+        --------
+        >>> TeacherSpec.like(StudentSpec(depth=10, stem_stride=2, exits=3)).name
+        'wrn-10-1-s2'
+        """
+        return cls(*(getattr(backbone, name) for name in BackboneSpec.__struct_fields__))
+
 
 class StudentSpec(BackboneSpec, frozen=True):
     """A student: backbone and one portion head an exit.

@@ -123,9 +123,20 @@ def teacher_ref(
     return ModuleRef(f"{_BUILDERS}:teacher", arguments, weights_sha256, "model.")
 
 
+def classifier_stage(
+    stage_id: str,
+    spec: TeacherSpec,
+    shape: tuple[int, int, int],
+    classes: int,
+    weights_sha256: str | None,
+) -> Stage:
+    """Make a stage of a whole classifier: rows of shape (C, H, W) to logits."""
+    ref = teacher_ref(spec, shape[0], classes, weights_sha256)
+    return stage(stage_id, ref, [Need(INPUT)], [shape])
+
+
 def teacher_stage(
     spec: TeacherSpec, shape: tuple[int, int, int], classes: int, weights_sha256: str | None
 ) -> Stage:
     """Make ``teacher``: input to logits, for rows of shape (C, H, W)."""
-    ref = teacher_ref(spec, shape[0], classes, weights_sha256)
-    return stage("teacher", ref, [Need(INPUT)], [shape])
+    return classifier_stage("teacher", spec, shape, classes, weights_sha256)

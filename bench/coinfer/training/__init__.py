@@ -12,6 +12,7 @@ from coinfer.training.recipe import (
     TeacherRecipe,
     recipe,
 )
+from coinfer.training.single import SingleArtifact, fit_single
 from coinfer.training.teacher import TeacherArtifact, fit_teacher, load_teacher, teacher_inputs
 from coinfer.training.views import teacher_views
 from coinfer.training.zoo import Artifact, Zoo, shipped_zoo, user_zoo
@@ -25,12 +26,14 @@ __all__ = [
     "Progress",
     "Recipe",
     "Schedule",
+    "SingleArtifact",
     "StudentRecipe",
     "TeacherArtifact",
     "TeacherRecipe",
     "Zoo",
     "calibration_outputs",
     "fit_joint",
+    "fit_single",
     "fit_teacher",
     "load_joint",
     "load_teacher",

@@ -21,6 +21,7 @@ from coinfer.models import (
     state_tensors,
 )
 from coinfer.training.images import Pictures
+from coinfer.training.lessons import Lessons
 from coinfer.training.loop import OnProgress, accuracy, fit, initialise, outputs
 from coinfer.training.losses import distillation_terms, weighted_sum
 from coinfer.training.provenance import provenance
@@ -173,29 +174,24 @@ def _train(
     seed: int = inputs["train_seed"]
     model = JointModel(spec)
     initialise(model, seed)
-    reach = int(torch.cat([views.down, views.right]).abs().max())
-    pictures = Pictures(torch.from_numpy(data.train.images), data.info, reach)
-    labels = torch.from_numpy(data.train.labels)
+    lessons = Lessons(data, views)
     order = torch.tensor([f for partition in inputs["partitions"] for f in partition])
-    features = views.features[:, :, order]
     exit_weights = recipe.exit_weights or (1.0,) * spec.exits
     dropout = torch.tensor(recipe.portion_dropout)
 
     def loss(which: Tensor, _: int, draws: torch.Generator) -> dict[str, Tensor]:
-        view = torch.randint(len(views.down), (len(which),), generator=draws)
-        x = pictures.batch(which, views.down[view], views.right[view], views.mirror[view])
+        lesson = lessons.draw(which, draws)
         keep = None
         if len(dropout):
             keep = torch.rand(len(which), len(spec.students), generator=draws) >= dropout
-        out = model(x, keep)
-        teacher_logits = views.logits[view, which].float()
-        targets = torch.split(features[view, which].float(), list(spec.filters), dim=1)
+        out = model(lesson.x, keep)
+        targets = torch.split(lesson.features[:, order], list(spec.filters), dim=1)
         terms = weighted_sum(
             [
                 distillation_terms(
                     logits.float(),
-                    labels[which],
-                    teacher_logits,
+                    lesson.labels,
+                    lesson.logits,
                     [portion.float() for portion in portions],
                     targets,
                     alpha=recipe.alpha,
@@ -209,7 +205,7 @@ def _train(
         return terms._asdict()
 
     what = f"{len(spec.students)} × {spec.students[0].name}"
-    figures = fit(model, len(pictures), loss, recipe.schedule, seed, what, progress)
+    figures = fit(model, len(lessons), loss, recipe.schedule, seed, what, progress)
     accuracies = {
         f"{name}_accuracy": _accuracies(model.eval(), data, name) for name in ("validation", "test")
     }

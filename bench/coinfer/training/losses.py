@@ -57,6 +57,31 @@ def transfer_distance(portions: Sequence[Tensor], targets: Sequence[Tensor]) -> 
     return torch.stack(distances).mean()
 
 
+def answer_terms(
+    logits: Tensor, labels: Tensor, teacher_logits: Tensor, *, alpha: float, temperature: float
+) -> dict[str, Tensor]:
+    """Compute the two terms that are about answers alone: ``label`` and ``teacher``.
+
+    Parameters
+    ----------
+    logits, teacher_logits : Tensor, shape (N, classes)
+    labels : Tensor of int64, shape (N,)
+    alpha : float
+        Weight of the teacher's answer against the label's.
+    temperature : float
+    """
+    divergence = F.kl_div(
+        F.log_softmax(logits / temperature, dim=1),
+        F.log_softmax(teacher_logits / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return {
+        "label": (1 - alpha) * F.cross_entropy(logits, labels),
+        "teacher": alpha * temperature**2 * divergence,
+    }
+
+
 def distillation_terms(
     logits: Tensor,
     labels: Tensor,
@@ -82,17 +107,8 @@ def distillation_terms(
     beta : float
         Weight of the transfer term, which lies in [0, 2] before it.
     """
-    divergence = F.kl_div(
-        F.log_softmax(logits / temperature, dim=1),
-        F.log_softmax(teacher_logits / temperature, dim=1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    return Terms(
-        label=(1 - alpha) * F.cross_entropy(logits, labels),
-        teacher=alpha * temperature**2 * divergence,
-        transfer=beta * transfer_distance(portions, targets),
-    )
+    answers = answer_terms(logits, labels, teacher_logits, alpha=alpha, temperature=temperature)
+    return Terms(**answers, transfer=beta * transfer_distance(portions, targets))
 
 
 def weighted_sum(of_exits: Sequence[Terms], weights: Sequence[float]) -> Terms:
