@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from coinfer.errors import CoinferError
 from coinfer.execute.cell import run_cell
 from coinfer.execute.prepare import Prepared, deployment_key, prepare
-from coinfer.runtime.realtime.driver import PRELOAD, THREADS
+from coinfer.runtime.realtime.fleet import PRELOAD, THREADS
 from coinfer.runtime.realtime.loop import die_with_parent
 from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner

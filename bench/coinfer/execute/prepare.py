@@ -159,7 +159,7 @@ def check(cell: Cell) -> None:
     DatasetError
         If the images cannot be found.
     UsageError
-        If the back end of the kernels does not work here, or the drivers lack what it asks for.
+        If the back end of the kernels does not work here.
     """
     try:
         backend.load(cell.kernels)
@@ -168,27 +168,8 @@ def check(cell: Cell) -> None:
         raise UsageError(
             f"kernels = {cell.kernels!r}: {error}; what works here: {others} (-a kernels=NAME)"
         ) from None
-    if missing := _unsupported(cell):
-        raise UsageError(
-            f"{cell.key}: no driver carries out {', '.join(missing)} yet; leave it out"
-        )
     dataset(cell.dataset)
     _method(cell).plan(_profile(cell, _stand_in(cell)), cell.cluster)
-
-
-def _unsupported(cell: Cell) -> list[str]:
-    """What a suite may say and no driver does yet: refused, so that nothing is silently left out.
-
-    Whoever teaches the drivers one of these takes its line out here.
-    """
-    # Virtual time carries out every kind.
-    events = cell.faults.events if cell.mode != "virtual" else ()
-    kinds = {event.kind for event in events} - {"crash"}
-    asked = {
-        **{f"faults of kind {kind!r}": True for kind in sorted(kinds)},
-        "rejoin_after_ms": any(e.rejoin_after_ms is not None for e in events),
-    }
-    return [name for name, wanted in asked.items() if wanted]
 
 
 def plan_notes(cell: Cell) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from coinfer.runtime.device import DeviceReactor
 from coinfer.runtime.events import DONE, FAULT, MESSAGE, PEER, TIMER, End, Event
 from coinfer.runtime.memory import OutOfMemoryError
 from coinfer.runtime.runner import Runner
-from coinfer.runtime.source import SourceReactor
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.wire import Envelope, Path, Shipment
+from coinfer.runtime.wire import shipped
 
 if TYPE_CHECKING:
     from coinfer.runtime.virtual import VirtualDriver
@@ -31,7 +30,6 @@ class Devices:
     driver : VirtualDriver
     topology : Topology
     runner : Runner
-    source : SourceReactor
 
     Attributes
     ----------
@@ -40,13 +38,10 @@ class Devices:
     former : list of DeviceReactor
     """
 
-    def __init__(
-        self, driver: VirtualDriver, topology: Topology, runner: Runner, source: SourceReactor
-    ) -> None:
+    def __init__(self, driver: VirtualDriver, topology: Topology, runner: Runner) -> None:
         self._driver = driver
         self._topology = topology
         self._runner = runner
-        self._source = source
         self.now = {name: self._made(name) for name in topology.devices}
         self.former: list[DeviceReactor] = []
 
@@ -72,23 +67,17 @@ class Devices:
         """Have the source look for signs of life."""
         self._driver.push(at_ns, PEER, self._driver.places[SOURCE], device)
 
-    def peer(self, device: str, alive: bool) -> None:
-        """Tell the source."""
-        self._source.on_peer(device, alive)
-
     def ship(self, device: str, birth: int) -> None:
         """Send a device all its stages."""
-        now_ns = self._driver.now_ns
-        body = Shipment(birth, 1, self._topology.weights_bytes(device))
-        envelope = Envelope(SOURCE, device, now_ns, Path(now_ns), body)
-        self._driver.contexts[SOURCE].send(envelope)
+        weights_bytes = self._topology.weights_bytes(device)
+        stages = shipped(device, birth, 1, weights_bytes, self._driver.now_ns)
+        self._driver.contexts[SOURCE].send(stages)
 
     def bear(self, device: str) -> None:
-        """Put a fresh device in the place of the one that was lost, and tell the source."""
+        """Put a fresh device in the place of the one that was lost."""
         self.former.append(self.now[device])
         self.now[device] = self._made(device)
         self._driver.actors[self._driver.places[device]] = self.now[device]
-        self._source.on_birth(device)
 
     def take(self, device: str, event: Event) -> None:
         """Handle an event that had to wait."""

@@ -99,6 +99,20 @@ class FaultLog:
         """Note when the first message was across after the end of a fault."""
         self._lines[number].passed_ns = now_ns
 
+    def settle(
+        self,
+        hits: Mapping[int, Mapping[str, int]],
+        passed_ns: Mapping[int, int],
+        lost: Mapping[int, int],
+    ) -> None:
+        """Note what was seen to happen to messages, by number of the fault."""
+        for number, counts in hits.items():
+            self.hit(number, counts)
+        for number, at_ns in passed_ns.items():
+            self.passed(number, at_ns)
+        for number, count in lost.items():
+            self.observe(number, {"messages_lost": count})
+
     def lost(self, device: str, now_ns: int) -> None:
         """Note that the source believes a device lost; every silence since its last beat counts."""
         for line in self._of(device, SILENT):

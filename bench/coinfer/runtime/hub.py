@@ -14,7 +14,7 @@ from coinfer.contract import SOURCE
 from coinfer.runtime.channels import Channels
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.impairments import Impairments
-from coinfer.runtime.wire import Crossing, Data, Envelope, Flight, Loss, Path, Shipment
+from coinfer.runtime.wire import Crossing, Data, Envelope, Flight, Loss, Shipment, shipped
 
 
 class Resend(NamedTuple):
@@ -36,6 +36,8 @@ class HubReactor:
     seed : int
         Keys the jitter and the loss of every message.
     ctx : Context
+    modelled : bool
+        False: messages are across as soon as they come by; only faults act on them.
 
     Attributes
     ----------
@@ -47,9 +49,10 @@ class HubReactor:
         Those of them that were to reach the source.
     """
 
-    def __init__(self, cluster: Cluster, seed: int, ctx: Context) -> None:
+    def __init__(self, cluster: Cluster, seed: int, ctx: Context, *, modelled: bool = True) -> None:
         self._channels = Channels(cluster, seed)
         self._ctx = ctx
+        self._modelled = modelled
         self._resend_ns = round(cluster.heartbeat_ms * 1e6)
         self.impairments = Impairments(seed)
         self.lost_messages = 0
@@ -57,6 +60,9 @@ class HubReactor:
 
     def on_message(self, envelope: Envelope) -> None:
         """Send a message on its way."""
+        if not self._modelled:
+            self._release(_passing(envelope, self._ctx.now_ns))
+            return
         legs = self._channels.legs(envelope.sender, envelope.to)
         self._cross(Flight(envelope, envelope.sent_ns, legs))
 
@@ -85,10 +91,8 @@ class HubReactor:
         body = envelope.body
         if isinstance(body, Shipment):
             at_ns = self._ctx.now_ns + self._resend_ns
-            again = msgspec.structs.replace(body, attempt=body.attempt + 1)
-            self._ctx.set_timer(
-                at_ns, Resend(Envelope(SOURCE, envelope.to, at_ns, Path(at_ns), again))
-            )
+            again = shipped(envelope.to, body.birth, body.attempt + 1, body.payload_bytes, at_ns)
+            self._ctx.set_timer(at_ns, Resend(again))
         elif isinstance(body, Data) and envelope.to == SOURCE:
             frame_bytes = len(body.frame)
             self.losses.append(Loss(body.rows, body.payload_bytes, frame_bytes, body.spent))
@@ -121,3 +125,10 @@ class HubReactor:
             self._ctx.set_timer(self._ctx.now_ns + delay_ns, late)
         else:
             self._ctx.send(envelope)
+
+
+def _passing(envelope: Envelope, now_ns: int) -> Flight:
+    """A message as it comes by: on the link of every device since it was sent."""
+    ends = [end for end in (envelope.sender, envelope.to) if end != SOURCE]
+    crossings = tuple(Crossing(end, envelope.sent_ns, now_ns) for end in ends)
+    return Flight(envelope, now_ns, (), crossings)

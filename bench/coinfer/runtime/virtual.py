@@ -148,7 +148,7 @@ class VirtualDriver:
             self._request_started,
         )
         self._hub = HubReactor(cluster, scenario.seed, self.contexts[HUB])
-        self._devices = Devices(self, topology, runner, self._source)
+        self._devices = Devices(self, topology, runner)
         self.actors: list[Reactor] = [self._source, self._hub, *self._devices.now.values()]
         timeout_ns = round(cluster.heartbeat_timeout_ms * 1e6)
         self._faults = numbered(scenario.faults)
@@ -158,7 +158,9 @@ class VirtualDriver:
             if fault.on_request is not None:
                 self._hanging.setdefault(fault.on_request, []).append(fault)
         beats = Heartbeats(round(cluster.heartbeat_ms * 1e6), timeout_ns)
-        self.lifecycle = Lifecycle(self._devices, self._log, beats, self._hub.impairments)
+        self.lifecycle = Lifecycle(
+            self._devices, self._log, self._source, beats, self._hub.impairments
+        )
 
     def run(self) -> Outcome:
         """Handle every event; the run is over when none is left."""
@@ -201,6 +203,7 @@ class VirtualDriver:
 
     def _outcome(self) -> Outcome:
         source, devices, lifecycle = self._source, self._devices, self.lifecycle
+        turnstile = lifecycle.turnstile
         lifecycle.settle()
         for name, device in devices.now.items():
             if lifecycle.up(name):
@@ -214,8 +217,8 @@ class VirtualDriver:
             busy_ns={n: c.busy_ns for n, c in self.contexts.items() if n != HUB},
             trace_sha256=self.trace.end(records),
             faults=self._log.lines(self.now_ns),
-            stale_messages=lifecycle.stale_messages + devices.count("stale_messages"),
-            lost_messages=lifecycle.lost_messages + self._hub.lost_messages,
+            stale_messages=turnstile.stale_messages + devices.count("stale_messages"),
+            lost_messages=turnstile.lost_messages.total() + self._hub.lost_messages,
             corrupt_messages=source.corrupt_messages + devices.count("corrupt_messages"),
             warnings=self._log.warnings(),
         )

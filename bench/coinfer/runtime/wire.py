@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from coinfer.contract import Slice
+from coinfer.contract import SOURCE, Slice
 
 FRAME_HEADER_BYTES: Final = 64
 """Header of every frame; links charge their own header instead of it."""
@@ -180,6 +180,12 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     path: Path
     body: Body
     group: tuple[str, ...] = ()
+
+
+def shipped(device: str, birth: int, attempt: int, weights_bytes: int, now_ns: int) -> Envelope:
+    """The stages of a device as a message to it, sent now."""
+    body = Shipment(birth, attempt, weights_bytes)
+    return Envelope(SOURCE, device, now_ns, Path(now_ns), body)
 
 
 class Loss(NamedTuple):

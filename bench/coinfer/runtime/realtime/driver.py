@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import secrets
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Callable
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from coinfer.cluster import FaultEvent
 from coinfer.contract import SOURCE
 from coinfer.errors import ExecutionError
-from coinfer.runtime.realtime.loop import Loop, sharpen_timers
-from coinfer.runtime.realtime.processes import Setup, run_device, run_hub
-from coinfer.runtime.realtime.source_loop import SourceLoop, WithFaults
-from coinfer.runtime.realtime.transport import DealerPort, RouterPort, System
+from coinfer.runtime.devices import KEEP_DEADLINES
+from coinfer.runtime.fault_log import FaultLog, numbered
+from coinfer.runtime.realtime.faults import Faults
+from coinfer.runtime.realtime.fleet import Fleet
+from coinfer.runtime.realtime.loop import sharpen_timers
+from coinfer.runtime.realtime.setup import Setup
+from coinfer.runtime.realtime.source_loop import CentreLoop, SourceLoop
+from coinfer.runtime.realtime.transport import HUB, DealerPort, RouterPort, System, address
 from coinfer.runtime.record import Fidelity, Outcome
 from coinfer.runtime.runner import Build, Runner
 from coinfer.runtime.scenario import Scenario
@@ -33,13 +33,17 @@ from coinfer.runtime.wire import Loss
 START_S: Final = 120.0
 """Longest wait for all processes to be ready."""
 
+REPORT_S: Final = 1.0
+"""How long the report of a process that has ended may still be under way."""
+
 DRAIN_S: Final = 0.3
 """How long late messages are still accounted for after the last request is settled."""
 
-PRELOAD: Final = ("torch", "coinfer.runtime.realtime.processes")
-"""What the server that forks our processes imports first; it must not run an operator."""
+SETTLE_S: Final = 3.0
+"""How much longer than a heartbeat's time-out what faults began is waited for after that."""
 
-THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+LEAD_NS: Final = 20_000_000
+"""From when all are told to begin until the run begins."""
 
 
 class RealtimeDriver:
@@ -69,12 +73,7 @@ class RealtimeDriver:
         self._build = build
         self._dilated = dilated
         self._report = on_request
-        self._devices = tuple(d.name for d in scenario.cluster.devices)
-        self._processes: dict[str, ForkServerProcess] = {}
-        self._ready: dict[str, dict[str, Any]] = {}
         self._reports: dict[str, dict[str, Any]] = {}
-        self._faults: list[dict[str, Any]] = []
-        self._now: Callable[[], int]
 
     def run(self) -> Outcome:
         """Run the scenario.
@@ -82,18 +81,36 @@ class RealtimeDriver:
         Raises
         ------
         ExecutionError
-            If a process does not start or dies without having been told to.
+            If a process does not start, or the hub dies.
         """
         folder = Path(tempfile.mkdtemp(prefix="coinfer-"))
+        setup = self._setup(f"ipc://{folder}/hub")
+        self._events = numbered(self._scenario.faults)
+        self._fleet = Fleet(setup, self._events)
+        leaving: set[str] = set()
         try:
-            return self._run(f"ipc://{folder}/hub")
+            self._fleet.start()
+            sharpen_timers()
+            port = (
+                DealerPort(setup.endpoint, SOURCE) if self._dilated else RouterPort(setup.endpoint)
+            )
+            try:
+                self._take_part(port, setup)
+                self._begin()
+                settled_ns = self._serve()
+                leaving = self._say_goodbye()
+            finally:
+                port.close()
         finally:
-            self._end()
+            self._fleet.end(leaving)
             shutil.rmtree(folder, ignore_errors=True)
+        return self._outcome(settled_ns, port.dropped)
 
-    def _run(self, endpoint: str) -> Outcome:
+    # The run
+
+    def _setup(self, endpoint: str) -> Setup:
         scenario = self._scenario
-        setup = Setup(
+        return Setup(
             run=secrets.randbits(32),
             endpoint=endpoint,
             cluster=scenario.cluster,
@@ -105,188 +122,149 @@ class RealtimeDriver:
             encoding=scenario.encoding,
             kernels=scenario.backend.name,
             costs=scenario.costs,
+            keep_ns=KEEP_DEADLINES * scenario.load.deadline_ns,
             build=self._build,
         )
-        pinning = self._start(setup)
-        sharpen_timers()
-        port = DealerPort(endpoint, SOURCE) if self._dilated else RouterPort(endpoint)
-        try:
-            loop = SourceLoop(port, setup, self._devices)
-            source = self._source(loop)
-            loop.on_system = lambda packet: self._system(packet, loop, source)
-            self._await(loop, self._ready, set(self._devices), "start")
-            zero_ns = time.monotonic_ns() + 20_000_000
-            loop.broadcast("go", zero_ns=zero_ns)
-            loop.set_zero(zero_ns)
-            source.begin()
-            for fault in scenario.faults:
-                if fault.at_ns is not None:
-                    loop.set_timer(fault.at_ns, fault)
-            loop.run(lambda: source.finished)
-            settled_ns = source.settled_ns
-            end = time.monotonic() + DRAIN_S
-            loop.run(lambda: time.monotonic() > end)
-            loop.broadcast("finish")
-            alive = self._alive()
-            self._await(loop, self._reports, alive, "report")
-            if self._dilated:
-                loop.system("hub", "finish", "hub")
-                self._await(loop, self._reports, {"hub"}, "report")
-        finally:
-            port.close()
-        dropped = loop.foreign + port.dropped
-        return self._outcome(loop, source, settled_ns, [*pinning, *self._deaths(alive)], dropped)
 
-    def _source(self, loop: SourceLoop) -> SourceReactor:
+    def _take_part(self, port: DealerPort | RouterPort, setup: Setup) -> None:
+        """Be the source, and the one that carries faults out."""
         scenario = self._scenario
         topology = Topology.of(scenario.deployment, scenario.cluster, modelled=self._dilated)
         runner = Runner(self._build, memo=False)
         for name in topology.on[SOURCE]:
             runner.prepare(topology.stages[name])
+        loop = CentreLoop(port, setup) if isinstance(port, RouterPort) else SourceLoop(port, setup)
         source = SourceReactor(
             topology, scenario.load, scenario.encoding, runner, loop, self._request_started
         )
-        loop.reactor = WithFaults(source, self._inject)
-        self._now = loop.clock_ns
-        return source
+        timeout_ns = round(scenario.cluster.heartbeat_timeout_ms * 1e6)
+        self._log = FaultLog(self._events, timeout_ns)
+        faults = Faults(self._events, self._log, self._fleet, loop, source, topology)
+        loop.reactor = source
+        loop.on_fault = faults.on_timer
+        loop.on_system = self._on_system
+        self._loop, self._source, self._faults = loop, source, faults
 
-    # Processes
+    def _begin(self) -> None:
+        """Begin when all processes are ready."""
+        loop, names = self._loop, self._fleet.names
+        self._await_ready()
+        zero_ns = time.monotonic_ns() + LEAD_NS
+        for name in sorted(names):
+            loop.tell(name, "go", zero_ns=zero_ns)
+        loop.set_zero(zero_ns)
+        loop.on_turn = self._faults.watch
+        self._source.begin()
+        self._faults.begin()
 
-    def _start(self, setup: Setup) -> list[str]:
-        for name in THREADS:
-            os.environ.setdefault(name, "1")
-        context: ForkServerContext = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([*PRELOAD, self._build.__module__])
-        cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        pinned = len(self._devices) <= len(cpus) - 1
-        if self._dilated:
-            self._processes["hub"] = context.Process(
-                target=run_hub, args=(setup,), name="coinfer hub", daemon=True
-            )
-        for place, name in enumerate(self._devices):
-            cpu = cpus[1 + place] if pinned else None
-            self._processes[name] = context.Process(
-                target=run_device, args=(setup, name, cpu), name=f"coinfer {name}", daemon=True
-            )
-        for process in self._processes.values():
-            process.start()
-        return [] if pinned else ["pinning: none: fewer cores than devices + 1"]
+    def _serve(self) -> int:
+        """Serve every request and see faults to their end; returns when the last was settled."""
+        loop, faults = self._loop, self._faults
+        loop.run(lambda: self._source.finished)
+        settled_ns = self._source.settled_ns
+        enough = time.monotonic() + DRAIN_S
+        most = enough + SETTLE_S + self._scenario.cluster.heartbeat_timeout_ms / 1e3
+        loop.run(
+            lambda: time.monotonic() > enough and (not faults.pending or time.monotonic() > most)
+        )
+        return settled_ns
 
-    def _alive(self) -> set[str]:
-        return {name for name in self._devices if self._processes[name].is_alive()}
+    def _say_goodbye(self) -> set[str]:
+        """Have the reports of all that are up; returns who is about to leave."""
+        loop = self._loop
+        self._end_ns = loop.clock_ns()
+        loop.on_turn = lambda: None
+        self._faults.finish()
+        up = {n: at for n, at in self._faults.up.items() if self._fleet.exit_code(at) is None}
+        for where in up.values():
+            loop.tell(where, "finish")
+        self._collect(up)
+        if isinstance(loop, CentreLoop):
+            self._reports[HUB] = loop.centre.report()
+            return set(up.values())
+        loop.tell(HUB, "finish")
+        self._collect({HUB: HUB})
+        if HUB not in self._reports:
+            raise ExecutionError("the hub died during the run; run the cell in virtual time")
+        return {HUB, *up.values()}
 
-    def _deaths(self, alive: set[str]) -> list[str]:
-        """Devices that ended without a fault that asks for it."""
-        killed = {fault["target"] for fault in self._faults}
-        return [
-            f"device {name} died by itself (exit code {self._processes[name].exitcode})"
-            for name in self._devices
-            if name not in alive | killed
-        ]
+    def _request_started(self, request: int) -> None:
+        self._faults.request_started(request)
+        self._report(request)
 
-    def _end(self) -> None:
-        """Leave no process behind."""
-        for process in self._processes.values():
-            if process.pid is not None:
-                process.join(0.2)
-                if process.is_alive():
-                    process.kill()
-                process.join()
+    def _on_system(self, packet: System) -> None:
+        if packet.kind == "report":
+            self._reports[packet.name] = packet.info
+        else:
+            self._faults.on_system(packet)
 
-    def _await(self, loop: Loop, answers: dict[str, Any], names: set[str], what: str) -> None:
+    def _await_ready(self) -> None:
         end = time.monotonic() + START_S
 
         def done() -> bool:
-            missing = names - answers.keys()
-            dead = [n for n in missing if not self._processes[n].is_alive()]
+            missing = self._fleet.names - self._faults.ready.keys() - {HUB}
+            dead = [n for n in missing if self._fleet.exit_code(n) is not None]
             if dead or (missing and time.monotonic() > end):
+                names = sorted({n.partition("#")[0] for n in dead or missing})
                 raise ExecutionError(
-                    f"{what}: no word from {', '.join(sorted(dead or missing))}; "
+                    f"start: no word from {', '.join(names)}; "
                     "see the messages above, or run the cell in virtual time"
                 )
             return not missing
 
-        loop.run(done)
+        self._loop.run(done)
 
-    # Faults
+    def _collect(self, addresses: Mapping[str, str]) -> None:
+        """Wait for reports; a process that ends without one is waited for no longer."""
+        last = time.monotonic() + START_S
+        end = 0.0
 
-    def _request_started(self, request: int) -> None:
-        for fault in self._scenario.faults:
-            if fault.on_request == request:
-                self._inject(fault)
-        self._report(request)
+        def done() -> bool:
+            nonlocal end
+            now = time.monotonic()
+            missing = [where for name, where in addresses.items() if name not in self._reports]
+            if any(self._fleet.exit_code(where) is None for where in missing):
+                end = min(now + REPORT_S, last)
+            return not missing or now > end
 
-    def _inject(self, fault: FaultEvent) -> None:
-        """Kill the process for real; whether it landed is seen by its exit code."""
-        process = self._processes[fault.target]
-        if process.pid is not None and process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
-        self._faults.append(
-            {
-                "kind": fault.kind,
-                "target": fault.target,
-                "injected_ns": self._now(),
-                "detected_ns": None,
-                "landed": False,
-            }
-        )
-
-    def _system(self, packet: System, loop: SourceLoop, source: SourceReactor) -> None:
-        if packet.kind == "ready":
-            self._ready[packet.name] = packet.info
-        elif packet.kind == "report":
-            self._reports[packet.name] = packet.info
-            spent = packet.info.get("spent", {})
-            source.ledger.absorb({int(row): tuple(values) for row, values in spent.items()})
-        elif packet.kind == "lost":
-            loop.now_ns = loop.clock_ns()
-            for fault in self._faults:
-                if fault["target"] == packet.name and fault["detected_ns"] is None:
-                    fault["detected_ns"] = loop.now_ns
-            source.on_peer(packet.name, alive=False)
+        self._loop.run(done)
 
     # Results
 
-    def _outcome(
-        self,
-        loop: Loop,
-        source: SourceReactor,
-        settled_ns: int,
-        warnings: list[str],
-        dropped: int,
-    ) -> Outcome:
-        for fault in self._faults:
-            process = self._processes[fault["target"]]
-            process.join(1.0)
-            fault["landed"] = process.exitcode == -signal.SIGKILL
-        counts = [
-            (loop.events, loop.overruns),
-            *((r["events"], r["overruns"]) for r in self._reports.values()),
-        ]
-        hub = self._reports.get("hub", {})
-        for loss in msgspec.convert(hub.get("losses", []), list[Loss]):
+    def _outcome(self, settled_ns: int, dropped: int) -> Outcome:
+        loop, source = self._loop, self._source
+        hub = self._reports.pop(HUB)
+        devices = self._reports
+        self._faults.settle(hub, devices)
+        for report in devices.values():
+            source.ledger.absorb({int(row): tuple(s) for row, s in report["spent"].items()})
+        for loss in msgspec.convert(hub["losses"], list[Loss]):
             source.ledger.lost(loss)
-        events, overruns = (sum(column) for column in zip(*counts, strict=True))
-        fraction = overruns / max(events, 1)
-        lost = [f["target"] for f in self._faults if not f["landed"]]
-        warnings += [f"the crash of {name} was not seen to land" for name in lost]
-        busy = {n: r["busy_ns"] for n, r in self._reports.items() if "busy_ns" in r}
+        fidelity = None
+        if self._dilated:
+            timed = [{"events": loop.events, "overruns": loop.overruns}, hub, *devices.values()]
+            overruns = sum(t["overruns"] for t in timed) / max(sum(t["events"] for t in timed), 1)
+            fidelity = Fidelity("", overruns, None, None, self._density())
+        stale = loop.foreign + dropped + hub["stale"] + hub.get("foreign", 0)
+        warnings = [] if self._fleet.pinned else ["pinning: none: fewer cores than devices + 1"]
         return Outcome(
             records=source.ledger.records(),
             duration_ns=settled_ns,
-            busy_ns={SOURCE: loop.busy_ns, **busy},
+            busy_ns={SOURCE: loop.busy_ns, **{n: r["busy_ns"] for n, r in devices.items()}},
             trace_sha256=None,
-            faults=tuple(self._faults),
-            fidelity=Fidelity("", fraction, None, None, self._density()) if self._dilated else None,
-            stale_messages=dropped + sum(r["stale"] for r in self._reports.values()),
-            lost_messages=hub.get("lost", 0),
-            warnings=tuple(warnings),
+            faults=self._log.lines(self._end_ns),
+            fidelity=fidelity,
+            stale_messages=stale + sum(r["stale"] for r in devices.values()),
+            lost_messages=hub["lost"],
+            corrupt_messages=source.corrupt_messages + sum(r["corrupt"] for r in devices.values()),
+            warnings=(*warnings, *self._faults.warnings, *self._log.warnings()),
         )
 
     def _density(self) -> float:
         """Real compute released together per core, over the shortest modelled compute."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-        working = [r for r in self._ready.values() if r["modelled_ns"] > 0]
+        first = [self._faults.ready[address(n, 0)] for n in self._scenario.cluster.names]
+        working = [r for r in first if r["modelled_ns"] > 0]
         if not working:
             return 0.0
         real_ns = sum(r["real_ns"] for r in working)

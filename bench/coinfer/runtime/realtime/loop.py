@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from multiprocessing import forkserver
 from typing import Any, Final
 
 import msgspec
@@ -78,6 +79,7 @@ class Loop:
         self.overruns = 0
         self.busy_ns = 0
         self.foreign = 0
+        self.stale = 0
         self.on_system: Callable[[System], None] = lambda _: None
         self.reactor: Reactor
 
@@ -87,11 +89,12 @@ class Loop:
         """Compute now; end when the modelled cost is over, or at once in native mode."""
         start, meter = self.now_ns, self._meter()
         self.computing = True
+        factor = self._factor(start)
         value = work(meter)
         finished = self.clock_ns()
-        end = start + meter.total_ns if self._dilated else finished
+        end = start + round((meter.total_ns if self._dilated else finished - start) * factor)
         self._meet(end, finished)
-        self.busy_ns += meter.total_ns
+        self.busy_ns += round(meter.total_ns * factor)
         self._push(max(end, finished), _DONE, _Done(value, start, end, meter))
 
     def send(self, envelope: Envelope) -> None:
@@ -111,6 +114,11 @@ class Loop:
     def clock_ns(self) -> int:
         """Time since zero, by the monotonic clock that all processes of the machine share."""
         return time.monotonic_ns() - self._zero_ns
+
+    @property
+    def zero_ns(self) -> int:
+        """When the run began, as a reading of the monotonic clock."""
+        return self._zero_ns
 
     def set_zero(self, zero_ns: int) -> None:
         """Agree on when the run began, as a reading of the monotonic clock."""
@@ -135,27 +143,42 @@ class Loop:
         if packet.run != self._run:
             self.foreign += 1
         elif isinstance(packet, System):
+            self.now_ns = self.clock_ns()
             self.on_system(packet)
         else:
-            self.now_ns = self.clock_ns() if self._clocked else packet.due_ns
-            self.reactor.on_message(self._delivered(packet.envelope))
+            self.now_ns = self._as_of(packet.due_ns)
+            arrived_ns = self.now_ns if self._clocked else packet.due_ns
+            self.reactor.on_message(self._delivered(packet.envelope, arrived_ns))
 
-    def _delivered(self, envelope: Envelope) -> Envelope:
-        """Envelope whose path reaches up to now; what is missing was spent on the way."""
-        late = self.now_ns - envelope.path.origin_ns - envelope.path.total_ns
-        return msgspec.structs.replace(envelope, path=envelope.path.plus(link=late))
+    def _delivered(self, envelope: Envelope, arrived_ns: int) -> Envelope:
+        """Envelope whose path reaches up to now: on the way until it arrived, waiting since."""
+        path = envelope.path
+        way_ns = arrived_ns - path.origin_ns - path.total_ns
+        path = path.plus(link=way_ns, queue=self.now_ns - arrived_ns)
+        return msgspec.structs.replace(envelope, path=path)
+
+    def _as_of(self, due_ns: int) -> int:
+        """Time at which something that is due is handled."""
+        return self.clock_ns() if self._clocked else due_ns
+
+    def _factor(self, start_ns: int) -> float:
+        """How many times longer a computation takes that starts then."""
+        return 1.0
 
     def _fire(self, due_ns: int, kind: int, sequence: int, payload: Any) -> None:
         if sequence in self._cancelled:
             self._cancelled.discard(sequence)
             return
-        self.now_ns = self.clock_ns() if self._clocked else due_ns
+        self.now_ns = self._as_of(due_ns)
         if kind == _DONE:
             self.computing = False
             payload.ended_ns = self.now_ns
             self.reactor.on_done(payload)
         else:
-            self.reactor.on_timer(payload)
+            self._expire(payload)
+
+    def _expire(self, token: Any) -> None:
+        self.reactor.on_timer(token)
 
     def _meet(self, due_ns: int, clock_ns: int) -> None:
         self.events += 1
@@ -177,28 +200,31 @@ def sharpen_timers() -> None:
 def die_with_parent() -> None:
     """Have this process end when the one that asked for it ends, however that happens.
 
-    The parent in the sense of the kernel is the fork server, which lives as long as any of its
-    children; so a thread waits for the pipe whose other end the asking process holds. The kernel
-    is told as well (Linux): that also ends a process that is stopped.
+    A thread waits for the pipe whose other end the asking process holds. A process that is stopped
+    has no thread that waits: it is ended by the kernel (Linux) with its parent in the kernel's
+    sense, the fork server, which goes when the asking process does.
     """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    _let_the_server_go()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 
+def _let_the_server_go() -> None:
+    """Close the pipe by which every child keeps the fork server alive; children of ours fork none.
+
+    There is no public way to it.
+    """
+    server = forkserver._forkserver
+    alive_fd = getattr(server, "_forkserver_alive_fd", None)
+    if alive_fd is not None:
+        os.close(alive_fd)
+        server._forkserver_alive_fd = None  # type: ignore[attr-defined]
+
+
 def _follow(parent: Any) -> None:
     parent.join()
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-class LinkLoop(Loop):
-    """The hub's loop: its timers are messages on links, and a late release is an overrun."""
-
-    def set_timer(self, due_ns: int, token: Any) -> int:
-        """Ask for the release of a message."""
-        clock = self.clock_ns()
-        self._meet(due_ns, clock)
-        return super().set_timer(max(due_ns, clock), token)

@@ -1,133 +1,116 @@
-"""What runs in the processes of a real-time run: one device each, and the hub."""
+"""What runs in the processes of a real-time run: one life of a device each, and the hub."""
 
 from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Final
 
+import msgspec
 import numpy as np
 
-from coinfer.cluster import Cluster
-from coinfer.cluster.cost_table import CostTable
-from coinfer.contract import INPUT, SOURCE, Deployment, Need, Stage, gate_of
+from coinfer.cluster import FaultEvent
+from coinfer.contract import INPUT, SOURCE, Need, Stage, gate_of
 from coinfer.runtime.device import DeviceReactor
 from coinfer.runtime.hub import HubReactor
-from coinfer.runtime.meter import Meter
-from coinfer.runtime.realtime.loop import LinkLoop, Loop, die_with_parent, sharpen_timers
-from coinfer.runtime.realtime.transport import DealerPort, Packet, RouterPort, System
-from coinfer.runtime.runner import Build, Runner, Value
+from coinfer.runtime.memory import OutOfMemoryError
+from coinfer.runtime.realtime.centre import Centre
+from coinfer.runtime.realtime.device_loop import DeviceLoop
+from coinfer.runtime.realtime.link_loop import LinkLoop
+from coinfer.runtime.realtime.liveness import Pulse
+from coinfer.runtime.realtime.loop import die_with_parent, sharpen_timers
+from coinfer.runtime.realtime.setup import Setup
+from coinfer.runtime.realtime.transport import HUB, DealerPort, RouterPort, System, address
+from coinfer.runtime.runner import Runner, Value
 from coinfer.runtime.topology import Topology
-from coinfer_kernels import backend
+from coinfer.runtime.wire import Envelope
 
-BEAT_SUFFIX = "/beat"
-"""Heartbeats come from a thread and a socket of their own, so that they go on during compute."""
+READY_EVERY_S: Final = 0.2
 
-READY_EVERY_S = 0.2
+LAST_WORD_S: Final = 0.05
+"""The I/O thread has to get the last message out before the context goes."""
 
-WARM_UPS = 3
+OVERFLOW_EXIT: Final = 3
+"""Exit code of a device that has run out of memory."""
+
+WARM_UPS: Final = 3
 """Times that each stage is run before the start: caches, and the real cost for the density."""
 
 
-class Setup(NamedTuple):
-    """What every process of a run is told at its start; picklable.
+def run_device(
+    setup: Setup, name: str, birth: int, cpu: int | None, zero_ns: int | None = None
+) -> None:
+    """Be one life of a device until told to finish.
 
-    Attributes
-    ----------
-    run : int
-    endpoint : str
-    cluster : Cluster
-    seed : int
-    dilated : bool
-    stages, replicas : tuple
-        Of the deployment; the fusion rule stays with the source.
-    input_shape : tuple of int
-        Shape of one input row.
-    encoding, kernels : str
-    costs : CostTable
-    build : callable
+    A first one begins with the run; one that comes back, when its stages arrive.
     """
-
-    run: int
-    endpoint: str
-    cluster: Cluster
-    seed: int
-    dilated: bool
-    stages: tuple[Any, ...]
-    replicas: tuple[Any, ...]
-    input_shape: tuple[int, ...]
-    encoding: str
-    kernels: str
-    costs: CostTable
-    build: Build
-
-    def topology(self) -> Topology:
-        """Topology as the devices need it."""
-        deployment = Deployment(self.stages, self.replicas, _no_fusion)
-        return Topology.of(deployment, self.cluster, modelled=self.dilated)
-
-    def meter(self, device: str) -> Callable[[], Meter]:
-        """Maker of meters for a device."""
-        speed = self.cluster.device(device).macs_per_s if self.dilated else None
-        loaded = backend.load(self.kernels)
-        return lambda: Meter(loaded, self.costs, speed)
-
-
-def _no_fusion(_: Any) -> Any:
-    raise AssertionError("only the source has a fusion rule")
-
-
-def run_device(setup: Setup, name: str, cpu: int | None) -> None:
-    """Be a device until told to finish."""
     _settle_in(cpu)
     import torch
 
     torch.set_num_threads(1)
-    port = DealerPort(setup.endpoint, name)
-    loop = Loop(port, setup.run, setup.meter(name), dilated=setup.dilated, exact=False)
+    port = DealerPort(setup.endpoint, address(name, birth))
+    loop = DeviceLoop(port, setup, name, birth)
+    pulse = Pulse(setup, name, birth)
     topology = setup.topology()
     runner = Runner(setup.build, memo=False)
-    reactor = DeviceReactor(name, topology, setup.encoding, runner, loop)
-    loop.reactor = reactor
+    memory_bytes = setup.cluster.device(name).memory_bytes
+    reactor = loop.reactor = DeviceReactor(
+        name, topology, setup.encoding, runner, loop, memory_bytes, setup.keep_ns
+    )
     started = finishing = False
 
+    def start(zero_ns: int) -> None:
+        nonlocal started
+        loop.set_zero(zero_ns)
+        started = True
+        if not birth:
+            pulse.begin(zero_ns)
+
     def on_system(packet: System) -> None:
-        nonlocal started, finishing
+        nonlocal finishing
         if packet.kind == "go":
-            loop.set_zero(packet.info["zero_ns"])
-            started = True
+            start(packet.info["zero_ns"])
+        elif packet.kind == "slow":
+            fault = msgspec.convert(packet.info["fault"], FaultEvent)
+            loop.slow_down(fault, packet.info["at_ns"])
         elif packet.kind == "finish":
             finishing = True
 
+    def on_stages(envelope: Envelope) -> None:
+        pulse.begin(loop.zero_ns)
+        loop.say("hello", stages=envelope.body)
+
     loop.on_system = on_system
-    stop_beating = threading.Event()
-    beat_s = setup.cluster.heartbeat_ms / 1e3
-    beater = threading.Thread(target=_beat, args=(setup, name, beat_s, stop_beating), daemon=True)
-    beater.start()
+    loop.on_stages = on_stages
     real_ns, modelled_ns = _warm_up(setup, topology, runner, name)
+    loop.say("ready", real_ns=real_ns, modelled_ns=modelled_ns)
+    if zero_ns is not None:
+        start(zero_ns)
     while not started:
-        # Said again and again: the source may dial in later than we do, and a router drops what
-        # it cannot deliver yet.
-        loop.system("hub", "ready", name, real_ns=real_ns, modelled_ns=modelled_ns)
         again = time.monotonic() + READY_EVERY_S
         loop.run(lambda: started or time.monotonic() > again)  # noqa: B023
-    loop.run(lambda: finishing and not loop.computing)
-    loop.system(
-        "hub",
+        # Said again and again: the source may dial in later than we do, and a router drops what
+        # it cannot deliver yet.
+        loop.say("ready", real_ns=real_ns, modelled_ns=modelled_ns)
+    try:
+        loop.run(lambda: finishing and not loop.computing)
+    except OutOfMemoryError:
+        loop.say("overflow")
+        time.sleep(LAST_WORD_S)
+        os._exit(OVERFLOW_EXIT)
+    loop.say(
         "report",
-        name,
         spent={str(row): list(amounts) for row, amounts in reactor.spent.items()},
         busy_ns=loop.busy_ns,
         events=loop.events,
         overruns=loop.overruns,
-        stale=reactor.stale_messages + loop.foreign + port.dropped,
+        stale=reactor.stale_messages + loop.stale + loop.foreign + port.dropped,
+        corrupt=reactor.corrupt_messages,
+        deferred=loop.deferred,
     )
-    stop_beating.set()
-    beater.join()
-    time.sleep(0.05)  # The I/O thread has to get the report out before the context goes.
+    pulse.end()
+    time.sleep(LAST_WORD_S)
     port.close()
 
 
@@ -135,70 +118,40 @@ def run_hub(setup: Setup) -> None:
     """Be the hub until told to finish: links, liveness, and the way of every packet."""
     _settle_in(None)
     port = RouterPort(setup.endpoint)
-    loop = LinkLoop(port, setup.run, setup.meter(SOURCE), dilated=True, exact=False)
-    hub = loop.reactor = HubReactor(setup.cluster, setup.seed, loop)
-    watch = Liveness(setup.cluster)
-    finishing = False
+    centre = Centre(port, setup.run, setup.cluster)
+    loop = LinkLoop(port, setup, centre)
+    loop.reactor = centre.hub = HubReactor(setup.cluster, setup.seed, loop)
+    started = finishing = False
 
     def on_system(packet: System) -> None:
-        nonlocal finishing
-        name = packet.name.removesuffix(BEAT_SUFFIX)
-        watch.heard(name, time.monotonic_ns())
-        if packet.kind == "go":
+        nonlocal started, finishing
+        if packet.kind == "beat":
+            centre.heard(packet, loop.now_ns)
+        elif packet.kind in ("life", "impair"):
+            centre.obey(packet, loop.now_ns)
+        elif packet.kind in ("go", "slow", "finish") and packet.name != HUB:
+            port.send(packet.name, packet)
+        elif packet.kind == "go":
             loop.set_zero(packet.info["zero_ns"])
-        if packet.kind in ("go", "finish"):
-            for device in setup.cluster.devices:
-                port.send(device.name, packet)
-            if packet.kind == "finish" and packet.name == "hub":
-                finishing = True
-                loop.system(
-                    SOURCE,
-                    "report",
-                    "hub",
-                    events=loop.events,
-                    overruns=loop.overruns,
-                    stale=loop.foreign + port.dropped,
-                    lost=hub.lost_messages,
-                    losses=hub.losses,
-                )
-        elif packet.kind in ("ready", "report"):
+            started = True
+        elif packet.kind == "finish":
+            finishing = True
+        else:
             if packet.kind == "report":
-                watch.forget(name)
+                centre.watch.forget(packet.name)
             port.send(SOURCE, packet)
 
     def stop() -> bool:
-        for name in watch.lost(time.monotonic_ns()):
-            loop.system(SOURCE, "lost", name)
+        for name, alive in centre.watch.news(loop.clock_ns()) if started else ():
+            loop.system(SOURCE, "alive" if alive else "lost", name)
         return finishing
 
     loop.on_system = on_system
     loop.run(stop)
-    time.sleep(0.05)
+    counts = {"events": loop.events, "overruns": loop.overruns, "foreign": loop.foreign}
+    loop.system(SOURCE, "report", HUB, **centre.report(), **counts)
+    time.sleep(LAST_WORD_S)
     port.close()
-
-
-class Liveness:
-    """Who was last heard when; a device that is silent for too long is lost, once."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._timeout_ns = round(cluster.heartbeat_timeout_ms * 1e6)
-        self._heard_ns: dict[str, int] = {}
-
-    def heard(self, name: str, now_ns: int) -> None:
-        """Note a sign of life."""
-        if name != SOURCE:
-            self._heard_ns[name] = now_ns
-
-    def forget(self, name: str) -> None:
-        """Stop watching a device that has said goodbye."""
-        self._heard_ns.pop(name, None)
-
-    def lost(self, now_ns: int) -> list[str]:
-        """Devices that have just been given up."""
-        late = [n for n, at in self._heard_ns.items() if now_ns - at > self._timeout_ns]
-        for name in late:
-            del self._heard_ns[name]
-        return late
 
 
 def _settle_in(cpu: int | None) -> None:
@@ -208,14 +161,6 @@ def _settle_in(cpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
-
-
-def _beat(setup: Setup, name: str, every_s: float, stop: threading.Event) -> None:
-    port = DealerPort(setup.endpoint, name + BEAT_SUFFIX)
-    packet: Packet = System(setup.run, "beat", name)
-    while not stop.wait(every_s):
-        port.send("hub", packet)
-    port.close()
 
 
 def _warm_up(setup: Setup, topology: Topology, runner: Runner, name: str) -> tuple[int, int]:

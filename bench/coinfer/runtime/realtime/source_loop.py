@@ -1,88 +1,145 @@
-"""The loop of the process that asks: it injects faults, and in native mode routes for all."""
+"""The loops of the process that asks: the source's own, and the one that is the centre as well."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from coinfer.cluster import FaultEvent
 from coinfer.contract import SOURCE
-from coinfer.runtime.context import Done
+from coinfer.runtime.context import Work
+from coinfer.runtime.events import End
+from coinfer.runtime.hub import HubReactor, Resend
+from coinfer.runtime.realtime.centre import Centre
 from coinfer.runtime.realtime.loop import Loop
-from coinfer.runtime.realtime.processes import Liveness, Setup
-from coinfer.runtime.realtime.transport import DealerPort, Packet, RouterPort, System
-from coinfer.runtime.source import SourceReactor
-from coinfer.runtime.wire import Envelope
+from coinfer.runtime.realtime.setup import Setup
+from coinfer.runtime.realtime.transport import HUB, DealerPort, Packet, Parcel, RouterPort, System
+from coinfer.runtime.wire import Envelope, Flight
 
 
 class SourceLoop(Loop):
-    """Loop of the source.
+    """Loop of the source, with a hub between it and the devices.
 
     Parameters
     ----------
     port : DealerPort or RouterPort
-        A router where there is no hub (native mode): then packets between devices pass through
-        here, and silence is noticed here.
     setup : Setup
-    devices : tuple of str
+
+    Attributes
+    ----------
+    on_turn : callable
+        Called again and again.
+    on_fault : callable
+        Given the timers that are faults, or ends of them.
     """
 
-    def __init__(
-        self, port: DealerPort | RouterPort, setup: Setup, devices: tuple[str, ...]
-    ) -> None:
+    def __init__(self, port: DealerPort | RouterPort, setup: Setup) -> None:
         super().__init__(port, setup.run, setup.meter(SOURCE), dilated=setup.dilated, exact=True)
-        self._routes = isinstance(port, RouterPort)
-        self._devices = devices
-        self._watch = Liveness(setup.cluster)
+        self.on_turn: Callable[[], None] = lambda: None
+        self.on_fault: Callable[[FaultEvent | End], None]
 
-    def broadcast(self, kind: str, **info: Any) -> None:
-        """Tell every device something."""
-        for name in self._devices if self._routes else ("hub",):
-            self.system(name, kind, SOURCE, **info)
+    def tell(self, where: str, kind: str, **info: Any) -> None:
+        """Tell the process at an address something."""
+        self.system(where, kind, where, **info)
+
+    def order(self, kind: str, device: str, **info: Any) -> None:
+        """Have the hub do something about a device."""
+        self.system(HUB, kind, device, **info)
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Handle what comes until `until()` is true."""
+
+        def stop() -> bool:
+            self.now_ns = self.clock_ns()
+            self.on_turn()
+            return until()
+
+        super().run(stop)
+
+    def _expire(self, token: Any) -> None:
+        if isinstance(token, FaultEvent | End):
+            self.on_fault(token)
+        else:
+            super()._expire(token)
+
+
+class CentreLoop(SourceLoop):
+    """Loop of the source where there is no hub: packets between devices pass through here.
+
+    What faults do to messages is done here as well. A message is on the link of its device from
+    when it was sent until it comes by.
+
+    Parameters
+    ----------
+    port : RouterPort
+    setup : Setup
+    """
+
+    def __init__(self, port: RouterPort, setup: Setup) -> None:
+        super().__init__(port, setup)
+        self.centre = Centre(port, setup.run, setup.cluster)
+        self._hub = HubReactor(setup.cluster, setup.seed, _Passing(self), modelled=False)
+        self.centre.hub = self._hub
+
+    def send(self, envelope: Envelope) -> None:
+        """Send a message on its way."""
+        self._hub.on_message(envelope)
+
+    def deliver(self, envelope: Envelope) -> None:
+        """Have a message arrive."""
+        if envelope.to == SOURCE:
+            self.reactor.on_message(self._delivered(envelope, self.now_ns))
+        else:
+            self.centre.deliver(envelope, self.now_ns)
+
+    def order(self, kind: str, device: str, **info: Any) -> None:
+        """Do something about a device."""
+        plain = msgspec.to_builtins(info)
+        self.centre.obey(System(self._run, kind, device, plain), self.now_ns)
 
     def run(self, until: Callable[[], bool]) -> None:
         """Handle what comes until `until()` is true, and notice who has fallen silent."""
 
         def stop() -> bool:
-            for name in self._watch.lost(time.monotonic_ns()):
-                self.on_system(System(self._run, "lost", name))
+            for name, alive in self.centre.watch.news(self.clock_ns()):
+                self.now_ns = self.clock_ns()
+                self.on_system(System(self._run, "alive" if alive else "lost", name))
             return until()
 
         super().run(stop)
 
     def _take(self, packet: Packet) -> None:
-        if self._routes and packet.run == self._run:
-            if isinstance(packet, System):
-                self._watch.heard(packet.name, time.monotonic_ns())
-                if packet.kind == "report":
-                    self._watch.forget(packet.name)
-            elif packet.envelope.to != SOURCE:
-                self._port.send(packet.envelope.to, packet)
-                return
-        super()._take(packet)
-
-
-class WithFaults:
-    """The source's handlers, with timed faults taken out of its timers.
-
-    Parameters
-    ----------
-    source : SourceReactor
-    inject : callable
-        Carries a fault out.
-    """
-
-    def __init__(self, source: SourceReactor, inject: Callable[[FaultEvent], None]) -> None:
-        self._inject = inject
-        self.on_message: Callable[[Envelope], None] = source.on_message
-        self.on_done: Callable[[Done], None] = source.on_done
-        self.on_peer: Callable[[str, bool], None] = source.on_peer
-        self._on_timer = source.on_timer
-
-    def on_timer(self, token: Any) -> None:
-        """Inject a fault, or pass the timer on."""
-        if isinstance(token, FaultEvent):
-            self._inject(token)
+        if isinstance(packet, Parcel) and packet.run == self._run:
+            self.now_ns = self.clock_ns()
+            self._hub.on_message(packet.envelope)
+        elif isinstance(packet, System) and packet.kind == "beat":
+            self.centre.heard(packet, self.clock_ns())
         else:
-            self._on_timer(token)
+            super()._take(packet)
+
+    def _expire(self, token: Any) -> None:
+        if isinstance(token, Flight | Resend | Envelope):
+            self._hub.on_timer(token)
+        else:
+            super()._expire(token)
+
+
+class _Passing:
+    """Services of the loop for the hub that it is as well."""
+
+    def __init__(self, loop: CentreLoop) -> None:
+        self._loop = loop
+        self.send = loop.deliver
+        self.set_timer = loop.set_timer
+        self.cancel_timer = loop.cancel_timer
+
+    @property
+    def now_ns(self) -> int:
+        """Time of the event being handled."""
+        return self._loop.now_ns
+
+    def compute(self, work: Work) -> None:
+        """Nothing: a hub does not compute."""
+        raise AssertionError("a hub does not compute")

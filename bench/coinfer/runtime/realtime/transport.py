@@ -7,7 +7,7 @@ and nothing is dropped in silence.
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 import zmq
@@ -27,11 +27,14 @@ class Parcel(msgspec.Struct, frozen=True, tag="parcel"):
         Token of the run: what belongs to another one is dropped and counted.
     due_ns : int
         When the receiver gets it, as modelled (real time), or when it was sent (native).
+    birth : int
+        Life of the device that it comes from or goes to: a later one must not take it.
     """
 
     run: int
     due_ns: int
     envelope: Envelope
+    birth: int = 0
 
 
 class System(msgspec.Struct, frozen=True, tag="system"):
@@ -39,18 +42,38 @@ class System(msgspec.Struct, frozen=True, tag="system"):
 
     Attributes
     ----------
-    kind : {"ready", "go", "beat", "lost", "finish", "report", "failed"}
+    kind : str
+        From a device: ``ready``, ``hello``, ``beat``, ``slowed``, ``overflow``, ``report``. To
+        one: ``go``, ``slow``, ``finish``. To the hub: ``go``, ``life``, ``impair``, ``finish``;
+        from it: ``lost``, ``alive``, ``report``.
     name : str
         The device that it is about.
+    birth : int
+        Its life.
     """
 
     run: int
     kind: str
     name: str
     info: dict[str, Any] = {}
+    birth: int = 0
 
 
 Packet: TypeAlias = Parcel | System
+
+HUB: Final = "hub"
+
+
+def address(device: str, birth: int) -> str:
+    """Where the process of one life of a device is reached.
+
+    Examples
+    --------
+    >>> address("d0", 1)
+    'd0#1'
+    """
+    return f"{device}#{birth}"
+
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Parcel | System)

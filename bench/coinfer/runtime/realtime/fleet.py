@@ -1,0 +1,114 @@
+"""The processes of a run: starts them, signals them, and leaves none behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterable
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Final
+
+import psutil
+
+from coinfer.cluster import FaultEvent
+from coinfer.runtime.realtime.processes import run_device, run_hub
+from coinfer.runtime.realtime.setup import Setup
+from coinfer.runtime.realtime.transport import HUB, address
+
+PRELOAD: Final = ("torch", "coinfer.runtime.realtime.processes")
+"""What the server that forks our processes imports first; it must not run an operator."""
+
+THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Fleet:
+    """A process for every life of every device, and one for the hub.
+
+    Where time is emulated, the next life of a device that is to come back stands ready before it
+    is needed: what a process takes to start on this machine is no part of the model.
+
+    Parameters
+    ----------
+    setup : Setup
+    faults : iterable of FaultEvent
+        Planned for the run.
+    """
+
+    def __init__(self, setup: Setup, faults: Iterable[FaultEvent]) -> None:
+        for name in THREADS:
+            os.environ.setdefault(name, "1")
+        self._setup = setup
+        self._context: ForkServerContext = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([*PRELOAD, setup.build.__module__])
+        self._rejoins = Counter(f.target for f in faults if f.kind == "rejoin")
+        self._processes: dict[str, ForkServerProcess] = {}
+        names = setup.cluster.names
+        cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        self.pinned = len(names) <= len(cpus) - 1
+        self._cpus = dict(zip(names, cpus[1:], strict=False)) if self.pinned else {}
+
+    @property
+    def names(self) -> set[str]:
+        """Addresses of all processes."""
+        return set(self._processes)
+
+    def start(self) -> None:
+        """Start all first lives, and the second ones that stand ready."""
+        if self._setup.dilated:
+            self._processes[HUB] = hub = self._context.Process(
+                target=run_hub, args=(self._setup,), name="coinfer hub", daemon=True
+            )
+            hub.start()
+        for name in self._setup.cluster.names:
+            self.call(name, 0)
+        for name in self._setup.cluster.names:
+            self.have_ready(name, 1)
+
+    def call(self, device: str, birth: int, zero_ns: int | None = None) -> None:
+        """Have the process of a life started; `zero_ns` is when the run began, if it has."""
+        where = address(device, birth)
+        if where not in self._processes:
+            self._processes[where] = process = self._context.Process(
+                target=run_device,
+                args=(self._setup, device, birth, self._cpus.get(device), zero_ns),
+                name=f"coinfer {device}",
+                daemon=True,
+            )
+            process.start()
+
+    def have_ready(self, device: str, birth: int, zero_ns: int | None = None) -> None:
+        """Start the process of a life that the plan of faults has a use for later on."""
+        if self._setup.dilated and birth <= self._rejoins[device]:
+            self.call(device, birth, zero_ns)
+
+    def send(self, where: str, what: signal.Signals) -> None:
+        """Send a signal to a process, unless it is gone."""
+        process = self._processes[where]
+        if process.pid is not None and process.is_alive():
+            os.kill(process.pid, what)
+
+    def stopped(self, where: str) -> bool:
+        """Whether a process is seen to be stopped."""
+        try:
+            status = psutil.Process(self._processes[where].pid).status()
+        except psutil.NoSuchProcess:
+            return False
+        return bool(status == psutil.STATUS_STOPPED)
+
+    def exit_code(self, where: str) -> int | None:
+        """Exit code of a process, None while it runs."""
+        process = self._processes[where]
+        return None if process.is_alive() else process.exitcode
+
+    def end(self, leaving: Iterable[str] = ()) -> None:
+        """Leave no process behind; those that are about to leave are given a moment."""
+        for where in leaving:
+            self._processes[where].join(0.2)
+        for process in self._processes.values():
+            if process.is_alive():
+                process.kill()
+        for process in self._processes.values():
+            if process.pid is not None:
+                process.join()

@@ -1,0 +1,65 @@
+"""What the processes of a run are told when they start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from coinfer.cluster import Cluster
+from coinfer.cluster.cost_table import CostTable
+from coinfer.contract import Deployment
+from coinfer.runtime.meter import Meter
+from coinfer.runtime.runner import Build
+from coinfer.runtime.topology import Topology
+from coinfer_kernels import backend
+
+
+class Setup(NamedTuple):
+    """What every process of a run is told at its start; picklable.
+
+    Attributes
+    ----------
+    run : int
+    endpoint : str
+    cluster : Cluster
+    seed : int
+    dilated : bool
+    stages, replicas : tuple
+        Of the deployment; the fusion rule stays with the source.
+    input_shape : tuple of int
+        Shape of one input row.
+    encoding, kernels : str
+    costs : CostTable
+    keep_ns : int
+        An idle device forgets jobs of which nothing has come for so long.
+    build : callable
+    """
+
+    run: int
+    endpoint: str
+    cluster: Cluster
+    seed: int
+    dilated: bool
+    stages: tuple[Any, ...]
+    replicas: tuple[Any, ...]
+    input_shape: tuple[int, ...]
+    encoding: str
+    kernels: str
+    costs: CostTable
+    keep_ns: int
+    build: Build
+
+    def topology(self) -> Topology:
+        """Topology as the devices need it."""
+        deployment = Deployment(self.stages, self.replicas, _no_fusion)
+        return Topology.of(deployment, self.cluster, modelled=self.dilated)
+
+    def meter(self, device: str) -> Callable[[], Meter]:
+        """Maker of meters for a device."""
+        speed = self.cluster.device(device).macs_per_s if self.dilated else None
+        loaded = backend.load(self.kernels)
+        return lambda: Meter(loaded, self.costs, speed)
+
+
+def _no_fusion(_: Any) -> Any:
+    raise AssertionError("only the source has a fusion rule")
