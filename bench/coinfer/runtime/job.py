@@ -63,3 +63,8 @@ class OpenJob:
     fed: set[str] = field(default_factory=set)
     seen: dict[str, set[int]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+
+    @property
+    def over(self) -> bool:
+        """Whether every row that the job will have is settled."""
+        return not self.unsettled and len(self.rows) == self.job.size

@@ -161,9 +161,10 @@ class SourceReactor:
     def on_done(self, done: Done) -> None:
         """Carry out what a step of thought led to, and take the next step."""
         job, outcome, path = self._thinker.ended(done)
-        self._outbox.send(job, outcome.sends, path)
-        for action in outcome.actions:
-            self._act(job, action, path)
+        if not job.over:
+            self._outbox.send(job, outcome.sends, path)
+            for action in outcome.actions:
+                self._act(job, action, path)
         self._thinker.go_on()
 
     # Requests
@@ -289,7 +290,7 @@ class SourceReactor:
 
     def _settle(self, job: OpenJob, row: int) -> None:
         job.unsettled.discard(row)
-        if not job.unsettled and len(job.rows) == job.job.size:
+        if job.over:
             self._jobs.pop(job.job.id, None)
         self._settled(row)
 

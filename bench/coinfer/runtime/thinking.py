@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -45,7 +46,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
 
 class Thinker:
-    """Takes steps of thought in the order in which they come.
+    """Takes steps of thought in the order in which they come, but for those of jobs that are over.
 
     Parameters
     ----------
@@ -73,9 +74,11 @@ class Thinker:
 
     def go_on(self) -> None:
         """Take the next step unless one is under way."""
-        if self._queue and not self._busy:
-            self._busy = True
+        while self._queue and not self._busy:
             step = self._queue.popleft()
-            now = self._ctx.now_ns
-            gone = step.job.gone
-            self._ctx.compute(lambda meter: (step, step.think(View(now, meter, self._lost, gone))))
+            if not step.job.over:
+                self._busy = True
+                self._ctx.compute(partial(self._take, step, self._ctx.now_ns))
+
+    def _take(self, step: Step, now_ns: int, meter: Meter) -> tuple[Step, Outcome]:
+        return step, step.think(View(now_ns, meter, self._lost, step.job.gone))

@@ -160,3 +160,9 @@ def make_world() -> type[World]:
 @pytest.fixture(scope="session")
 def toy_cluster() -> Callable[..., Cluster]:
     return cluster
+
+
+@pytest.fixture(scope="session")
+def kernel_costs() -> Callable[[float], CostTable]:
+    """Cost tables in which every call of a kernel costs so many MACs."""
+    return free_costs

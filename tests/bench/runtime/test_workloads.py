@@ -14,7 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinfer.cluster import Workload, arrivals_ns
-from coinfer.contract import INPUT, Answer, Batching, ModuleRef, Need, Replica, Stage
+from coinfer.contract import (
+    INPUT,
+    Answer,
+    Batching,
+    ModuleRef,
+    Need,
+    OnDemand,
+    Replica,
+    Stage,
+    Start,
+    Timer,
+)
 
 MS = 1_000_000
 US = 1_000
@@ -101,6 +112,39 @@ def test_a_batch_that_everybody_has_left_is_not_sent(world):
     )
     assert [r.status for r in outcome.records] == ["timeout", "timeout"]
     assert world.rules == []
+
+
+def test_nothing_is_done_for_requests_that_are_over(world, kernel_costs):
+    """Packing takes the source 5 ms, the deadline is 4 ms: one input is under way, one waits."""
+    outcome = world.run(
+        *(STAGE, ON, answer),
+        requests=2,
+        arrivals_ns=[0, MS // 2],
+        deadline_ms=4,
+        costs=kernel_costs(5000.0),
+    )
+    assert [r.status for r in outcome.records] == ["timeout", "timeout"]
+    # The device of the first one is called off by 10 bytes; no input follows them.
+    assert [(r.messages, r.bytes_down) for r in outcome.records] == [(1, 10), (0, 0)]
+    assert outcome.busy_ns == {"source": 5 * MS, "d0": 0, "d1": 0, "d2": 0}
+
+
+def test_a_step_that_waited_while_its_request_was_answered_is_left_out(world, kernel_costs):
+    """The output is unpacked from 18.032 to 23.032 ms, the timer comes at 20 ms."""
+
+    def arrival(rule, arrived, ctx):
+        return answer(rule, arrived, ctx) or [Timer(15 * MS, "late")]
+
+    outcome = world.run(
+        STAGE,
+        [*ON, Replica("s", "d1", OnDemand())],
+        arrival,
+        timer=lambda rule, token: [Start("s", "d1")],
+        costs=kernel_costs(5000.0),
+    )
+    assert latencies(outcome) == [23_032 * US]
+    assert outcome.records[0].messages == 2
+    assert outcome.busy_ns["d1"] == 0
 
 
 def test_the_first_requests_are_marked_as_warm_up(world):
