@@ -94,3 +94,6 @@ def test_the_commands_of_the_page_about_suite_files(coinfer, root, tmp_path):
         *("run.json", "environment.json", "timings.jsonl", "cells")
     }
     assert {p.name for p in cell.iterdir()} == {"cell.json", "records.parquet"}
+    for name, processes in (("two-boards", 2), ("crash", 1)):
+        events = json.loads((tmp_path / f"{name}.json").read_bytes())["traceEvents"]
+        assert {event["pid"] for event in events} == set(range(1, processes + 1))

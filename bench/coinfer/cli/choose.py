@@ -36,18 +36,25 @@ def overrides_of(
     return chosen
 
 
-def cells_of(name: str, chosen: dict[str, tuple[Value, ...]]) -> tuple[Suite, tuple[Cell, ...]]:
-    """Read a suite; give it resolved, and its cells.
+def cells_of(
+    name: str, chosen: dict[str, tuple[Value, ...]], timeline: str | None = None
+) -> tuple[Suite, tuple[Cell, ...]]:
+    """Read a suite; give it resolved, and its cells; `timeline` replaces what it says of that.
 
     Raises
     ------
     SuiteError
     """
+    import msgspec
+
     from coinfer.cli import engine
     from coinfer.metrics import metric
     from coinfer.suite import expand, load_suite, resolve
 
     suite = load_suite(name)
+    if timeline is not None:
+        defaults = msgspec.structs.replace(suite.defaults, timeline=timeline)
+        suite = msgspec.structs.replace(suite, defaults=defaults)
     findings: Sequence[tuple[str, str]] = [
         *([("headline", suite.report.headline.metric)] if suite.report.headline else []),
         *((f"also[{number}]", f.metric) for number, f in enumerate(suite.report.also)),

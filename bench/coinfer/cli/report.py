@@ -20,13 +20,33 @@ def report(
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TABLE,
+    export_trace: Annotated[
+        Path | None,
+        typer.Option(help="Write timelines of cells to this file, for Perfetto or Chrome."),
+    ] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(help="Cells of the trace, by AXIS=VALUE,…; the first of each method."),
+    ] = None,
+    requests: Annotated[
+        str | None, typer.Option(help="Requests of the trace: 3, 0..9 or 0..4,100.")
+    ] = None,
 ) -> None:
     """Show what a run found, or what the kernels' benchmarks measured."""
-    from coinfer.errors import ResultError
+    from coinfer.errors import ResultError, UsageError
     from coinfer.report import entry, show_run
     from coinfer.store import is_benchmark_file, resolve_run
 
     files = [path for path in runs or () if is_benchmark_file(path)]
+    if export_trace is not None:
+        from coinfer.cli.export_trace import export
+
+        if files or len(runs or ()) > 1:
+            raise UsageError("--export-trace: takes one run; give its folder alone")
+        export(resolve_run(runs[0] if runs else RUNS), export_trace, cell or (), requests)
+        return
+    if cell or requests:
+        raise UsageError("--cell and --requests are for --export-trace; give that, too")
     if files:
         _benchmarks(runs or (), files, form)
         return

@@ -39,6 +39,10 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds after which a cell has failed.")
     ] = None,
+    timeline: Annotated[
+        str | None,
+        typer.Option(help="Requests to keep a timeline of: 3, 0..9 or 0..4,100."),
+    ] = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder that gets one folder a run.")
     ] = RUNS,
@@ -56,7 +60,7 @@ def run(
     from coinfer.store.runfolder import check_writable
 
     chosen = overrides_of(method or (), axis or (), seed, mode)
-    resolved, cells = cells_of(suite, chosen)
+    resolved, cells = cells_of(suite, chosen, timeline)
     workers = _workers(workers, cells)
     check_writable(output)
     engine.check(cells, resolved.origin)

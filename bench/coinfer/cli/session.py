@@ -39,8 +39,9 @@ def carry_out(
     with closing(finished):
         for one in finished:
             stored = _stored(one, hashes[one.cell.key])
-            records = one.outcome.records if stored.status == "done" and one.outcome else None
-            stored = run.write(stored, records)
+            kept = one.outcome if stored.status == "done" else None
+            records, spans = (kept.records, kept.spans) if kept is not None else (None, ())
+            stored = run.write(stored, records, spans)
             run.note_timing(one.cell.key, one.seconds)
             view.finished(stored, one.seconds)
 

@@ -53,6 +53,7 @@ def scenario(cell: Cell, prepared: Prepared) -> Scenario:
         backend=backend.load(cell.kernels),
         costs=load_cost_table(),
         seed=seed,
+        timeline=cell.timeline,
     )
 
 
@@ -75,7 +76,7 @@ def run_cell(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnReque
     outcome = RealtimeDriver(given, build, dilated=dilated, on_request=on_request).run()
     if outcome.fidelity is None:
         return outcome
-    replay = VirtualDriver(given, runner).run()
+    replay = VirtualDriver(given._replace(timeline=()), runner).run()
     return msgspec.structs.replace(outcome, fidelity=judge(outcome, replay))
 
 

@@ -4,5 +4,14 @@ from coinfer.report.comparison import comparison_markdown, comparison_table
 from coinfer.report.entries import entry
 from coinfer.report.kernels import show_benchmarks
 from coinfer.report.terminal import show_run
+from coinfer.report.trace import Traced, trace
 
-__all__ = ["comparison_markdown", "comparison_table", "entry", "show_benchmarks", "show_run"]
+__all__ = [
+    "Traced",
+    "comparison_markdown",
+    "comparison_table",
+    "entry",
+    "show_benchmarks",
+    "show_run",
+    "trace",
+]

@@ -49,6 +49,8 @@ class Passage(NamedTuple):
         When it had the channel.
     end_ns : int
         When the message is at the far end; of a lost one, when its last bit had left.
+    free_ns : int
+        When its last bit had left, and the channel was free again.
     lost : bool
     again_ns : int or None
         When a lost one is tried again; None where it is gone.
@@ -56,6 +58,7 @@ class Passage(NamedTuple):
 
     begin_ns: int
     end_ns: int
+    free_ns: int
     lost: bool = False
     again_ns: int | None = None
 
@@ -100,11 +103,13 @@ class Channels:
             # Two messages with the same label differ in their rows or in the part they carry.
             more = (body.rows, _part(envelope), leg.way, attempt)
             if uniform(self._seed, "loss", *message, *more) < link.loss:
-                return Passage(begin, free, lost=True, again_ns=_again_ns(link, free, attempt))
+                return Passage(
+                    begin, free, free, lost=True, again_ns=_again_ns(link, free, attempt)
+                )
         delay_ms = link.latency_ms
         if link.jitter_ms:
             delay_ms += uniform(self._seed, "jitter", *message, leg.way) * link.jitter_ms
-        return Passage(begin, free + round(delay_ms * 1e6))
+        return Passage(begin, free + round(delay_ms * 1e6), free)
 
     def _occupy(self, at_ns: int, payload_bytes: int, legs: tuple[Leg, ...]) -> tuple[int, int]:
         """Take a channel in turn: from when on, and until the slowest of these links has it all."""

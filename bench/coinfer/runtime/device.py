@@ -17,6 +17,7 @@ from coinfer.runtime.memory import Memory
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.runner import Runner, Value, digest_of
 from coinfer.runtime.soundness import is_sound
+from coinfer.runtime.timeline import Computation, Timeline, inputs_of
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import FRAME_HEADER_BYTES, Data, Envelope, Path, Shipment, Spent
 
@@ -55,6 +56,7 @@ class DeviceReactor:
     keep_ns : int or None
         An idle device forgets jobs of which nothing has come for so long: the messages that they
         wait for are lost. None: never.
+    timeline : Timeline, optional
 
     Attributes
     ----------
@@ -73,6 +75,7 @@ class DeviceReactor:
         ctx: Context,
         memory_bytes: int | None = None,
         keep_ns: int | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         self._name = name
         self._topology = topology
@@ -100,10 +103,13 @@ class DeviceReactor:
         self.corrupt_messages = 0
         self._memory = Memory(topology.weights_bytes(name), memory_bytes)
         self._keep_ns = keep_ns
+        self._timeline = timeline
 
     def on_message(self, envelope: Envelope) -> None:
         """Take in data or a control message."""
         body = envelope.body
+        if self._timeline is not None:
+            self._timeline.arrived(self._name, envelope, self._ctx.now_ns)
         assert not isinstance(body, Shipment), "a driver puts a device in place, not the device"
         if isinstance(body, Data) and not is_sound(body.frame):
             self.corrupt_messages += 1
@@ -143,6 +149,8 @@ class DeviceReactor:
 
     def on_done(self, done: Done) -> None:
         """Send what the stage yielded and go on."""
+        if self._timeline is not None:
+            self._timeline.end(self._name, done)
         self._busy = False
         ran: _Ran = done.value
         stage, rows = ran.ready.stage, ran.ready.rows
@@ -225,8 +233,11 @@ class DeviceReactor:
                 self._advance(number)
 
     def _run(self, number: int, ready: Ready, meter: Meter) -> _Ran:
-        inputs = [self._assemble(number, items, ready, meter) for items in ready.inputs]
         stage = ready.stage
+        if self._timeline is not None:
+            told = Computation(number, ready.rows, stage.id, inputs_of(stage), ready.at_ns)
+            self._timeline.begin(self._name, told, self._ctx.now_ns, meter)
+        inputs = [self._assemble(number, items, ready, meter) for items in ready.inputs]
         value = meter.stage(stage.macs * len(ready.rows), lambda: self._runner.run(stage, inputs))
         frames: dict[Slice | None, tuple[Any, int]] = {}
         for _, select, _, _ in self._targets[stage.id]:

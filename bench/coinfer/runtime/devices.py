@@ -108,4 +108,5 @@ class Devices:
             self._driver.contexts[name],
             scenario.cluster.device(name).memory_bytes,
             KEEP_DEADLINES * scenario.load.deadline_ns,
+            self._driver.timeline,
         )

@@ -14,6 +14,7 @@ from coinfer.contract import SOURCE
 from coinfer.runtime.channels import Channels
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.impairments import Impairments
+from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.wire import Crossing, Data, Envelope, Flight, Loss, Shipment, shipped
 
 
@@ -36,6 +37,7 @@ class HubReactor:
     seed : int
         Keys the jitter and the loss of every message.
     ctx : Context
+    timeline : Timeline, optional
     modelled : bool
         False: messages are across as soon as they come by; only faults act on them.
 
@@ -49,9 +51,18 @@ class HubReactor:
         Those of them that were to reach the source.
     """
 
-    def __init__(self, cluster: Cluster, seed: int, ctx: Context, *, modelled: bool = True) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        seed: int,
+        ctx: Context,
+        timeline: Timeline | None = None,
+        *,
+        modelled: bool = True,
+    ) -> None:
         self._channels = Channels(cluster, seed)
         self._ctx = ctx
+        self._timeline = timeline
         self._modelled = modelled
         self._resend_ns = round(cluster.heartbeat_ms * 1e6)
         self.impairments = Impairments(seed)
@@ -101,7 +112,10 @@ class HubReactor:
         """Cross the first link that is ahead, and come back when that is over."""
         envelope, at_ns, legs, crossings, attempt, _ = flight
         leg = legs[0]
-        begin_ns, end_ns, lost, again_ns = self._channels.cross(at_ns, envelope, leg, attempt)
+        passage = self._channels.cross(at_ns, envelope, leg, attempt)
+        begin_ns, end_ns, _, lost, again_ns = passage
+        if self._timeline is not None:
+            self._timeline.crossed(leg.channel, at_ns, passage, envelope, attempt)
         next_ns = end_ns if again_ns is None else again_ns
         path = envelope.path.plus(queue=begin_ns - at_ns, link=next_ns - begin_ns)
         moved = msgspec.structs.replace(envelope, path=path)
@@ -118,6 +132,9 @@ class HubReactor:
     def _release(self, flight: Flight) -> None:
         envelope, delay_ns = self.impairments.fate(flight.envelope, flight.crossings)
         if envelope is None:
+            if self._timeline is not None:
+                lost = flight.envelope
+                self._timeline.arrived(lost.to, lost, self._ctx.now_ns, lost=True)
             self.lose(flight.envelope)
         elif delay_ns:
             path = envelope.path.plus(link=delay_ns)

@@ -23,9 +23,17 @@ class Meter:
     costs : CostTable
     macs_per_s : float or None
         Speed of the device that is modelled; None measures what this machine takes instead.
+
+    Attributes
+    ----------
+    parts : list of (str, int) or None
+        What each call was charged as, and how much, in their order; kept where there is a list.
     """
 
-    __slots__ = ("_backend", "_costs", "_macs_per_s", "compute_ns", "decide_ns", "serialise_ns")
+    __slots__ = (
+        *("_backend", "_costs", "_macs_per_s"),
+        *("compute_ns", "decide_ns", "parts", "serialise_ns"),
+    )
 
     def __init__(self, backend: Backend, costs: CostTable, macs_per_s: float | None) -> None:
         self._backend = backend
@@ -34,6 +42,7 @@ class Meter:
         self.compute_ns = 0
         self.serialise_ns = 0
         self.decide_ns = 0
+        self.parts: list[tuple[str, int]] | None = None
 
     @property
     def total_ns(self) -> int:
@@ -44,21 +53,21 @@ class Meter:
         """Frame of `x`, charged as *serialise*."""
         begin = perf_counter_ns()
         frame = self._backend.encode(x, encoding)
-        self.serialise_ns += self._kernel_ns(begin, f"encode:{encoding}", x.size)
+        self.serialise_ns += self._kernel_ns(begin, "serialise", f"encode:{encoding}", x.size)
         return frame
 
     def decode(self, frame: Any, encoding: str) -> FloatArray:
         """Array of a frame that was made with `encoding`, charged as *serialise*."""
         begin = perf_counter_ns()
         x = self._backend.decode(frame)
-        self.serialise_ns += self._kernel_ns(begin, f"decode:{encoding}", x.size)
+        self.serialise_ns += self._kernel_ns(begin, "serialise", f"decode:{encoding}", x.size)
         return x
 
     def exit_scores(self, logits: FloatArray) -> Scores:
         """Exit confidence of logits (rows, classes), charged as *decide*."""
         begin = perf_counter_ns()
         scores = self._backend.exit_scores(logits)
-        self.decide_ns += self._kernel_ns(begin, "exit_scores", logits.size)
+        self.decide_ns += self._kernel_ns(begin, "decide", "exit_scores", logits.size)
         return scores
 
     def feature_change(
@@ -67,7 +76,7 @@ class Meter:
         """Change between features (rows, features), charged as *decide*."""
         begin = perf_counter_ns()
         change = self._backend.feature_change(previous, current, kind)
-        self.decide_ns += self._kernel_ns(begin, "feature_change", current.size)
+        self.decide_ns += self._kernel_ns(begin, "decide", "feature_change", current.size)
         return change
 
     def stage(self, macs: float, call: Callable[[], T]) -> T:
@@ -75,13 +84,18 @@ class Meter:
         begin = perf_counter_ns()
         result = call()
         spent, speed = perf_counter_ns() - begin, self._macs_per_s
-        self.compute_ns += spent if speed is None else round(macs * 1e9 / speed)
+        spent = spent if speed is None else round(macs * 1e9 / speed)
+        self.compute_ns += spent
+        if self.parts is not None:
+            self.parts.append(("compute", spent))
         return result
 
-    def _kernel_ns(self, begin_ns: int, operation: str, elements: int) -> int:
+    def _kernel_ns(self, begin_ns: int, kind: str, operation: str, elements: int) -> int:
         """Cost of a kernel that was called at `begin_ns` and has just ended."""
         spent, speed = perf_counter_ns() - begin_ns, self._macs_per_s
-        if speed is None:
-            return spent
-        macs = self._costs.macs(self._backend.name, operation, elements)
-        return round(macs * 1e9 / speed)
+        if speed is not None:
+            macs = self._costs.macs(self._backend.name, operation, elements)
+            spent = round(macs * 1e9 / speed)
+        if self.parts is not None:
+            self.parts.append((kind, spent))
+        return spent

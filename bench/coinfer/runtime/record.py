@@ -63,6 +63,61 @@ class Record(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     warm_up: bool = False
 
 
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """A stretch of time in the life of a chosen request, of a computation or of a message.
+
+    Attributes
+    ----------
+    kind : {"queue", "serialise", "compute", "decide", "slip", "link", "latency", "arrival"}
+        Of a computation: waiting for the device, and then its parts in the order in which they
+        ran; ``slip`` is what it took beyond them (straggling; in real processes, the host), and
+        counts as compute in the records. Of a message: waiting for the channel, holding it, being
+        on the way without holding it, and the moment at which its receiver has it.
+    track : str
+        Device, ``source``, or, for ``queue``, ``link`` and ``latency`` of a message, the channel.
+    begin_ns, end_ns : int
+        Since the run began.
+    job : int
+        -1: of no request, as the stages that are sent to a device that comes back.
+    rows : tuple of int
+        Requests.
+    label : str
+        Stage, what the source thinks about, or what the message is.
+    lost : bool
+        A computation that never ended, or a message that was lost.
+    step : int
+        Which computation of the track; -1 for messages.
+    inputs : tuple of str
+        Labels of the messages that a computation waited for, with its ``queue``.
+    sender, to : str
+        Of a message.
+    sent_ns : int
+        When it left its sender; with the ends, label, rows and part it tells messages apart.
+    part : str
+        Which part of an output it carries; empty: all.
+    payload_bytes : int
+    attempt : int
+        Counted from 1, link by link.
+    """
+
+    kind: str
+    track: str
+    begin_ns: int
+    end_ns: int
+    job: int
+    rows: tuple[int, ...]
+    label: str
+    lost: bool = False
+    step: int = -1
+    inputs: tuple[str, ...] = ()
+    sender: str = ""
+    to: str = ""
+    sent_ns: int = 0
+    part: str = ""
+    payload_bytes: int = 0
+    attempt: int = 1
+
+
 class Fidelity(msgspec.Struct, frozen=True):
     """How far a real-time run can be trusted (EMULATED against virtual time, same seed).
 
@@ -113,6 +168,8 @@ class Outcome(msgspec.Struct, frozen=True):
     corrupt_messages : int
         Messages whose frame was damaged: their receivers dropped them.
     warnings : tuple of str
+    spans : tuple of Span
+        Timeline of the requests that were chosen for one.
     """
 
     records: tuple[Record, ...]
@@ -125,3 +182,4 @@ class Outcome(msgspec.Struct, frozen=True):
     lost_messages: int = 0
     corrupt_messages: int = 0
     warnings: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()

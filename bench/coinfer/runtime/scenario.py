@@ -25,6 +25,8 @@ class Scenario(NamedTuple):
         The kernels under test.
     costs : CostTable
     seed : int
+    timeline : tuple of int
+        Requests whose timeline is kept; it changes nothing of the run.
     """
 
     deployment: Deployment
@@ -35,3 +37,4 @@ class Scenario(NamedTuple):
     backend: Backend
     costs: CostTable
     seed: int
+    timeline: tuple[int, ...] = ()

@@ -33,6 +33,7 @@ from coinfer.runtime.outbox import Outbox
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.soundness import is_sound
 from coinfer.runtime.thinking import Outcome, Thinker, View
+from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Control, Data, Envelope, Path
 
@@ -49,6 +50,7 @@ class SourceReactor:
     ctx : Context
     on_request : callable
         Told the number of each request as it starts (faults and progress hang on it).
+    timeline : Timeline, optional
 
     Attributes
     ----------
@@ -67,6 +69,7 @@ class SourceReactor:
         runner: Runner,
         ctx: Context,
         on_request: Callable[[int], None],
+        timeline: Timeline | None = None,
     ) -> None:
         self._topology = topology
         self._load = load
@@ -75,12 +78,13 @@ class SourceReactor:
         self._runner = runner
         self._ctx = ctx
         self._on_request = on_request
+        self._timeline = timeline
         self._arrivals = Arrivals(load, ctx)
         self._intake = Intake(topology, ctx, self._feed)
         self._jobs = self._intake.jobs
         self.ledger = Ledger(topology, load.warm_up)
         self._outbox = Outbox(topology, self.ledger, ctx)
-        self._thinker = Thinker(ctx, self._outbox.lost)
+        self._thinker = Thinker(ctx, self._outbox.lost, timeline)
         self.settled_ns = 0
         self.corrupt_messages = 0
 
@@ -110,6 +114,7 @@ class SourceReactor:
                     job = self._jobs[number]
                     self._thinker.add(
                         job,
+                        f"timer:{name}",
                         self._waited(path),
                         lambda view: Outcome(tuple(job.fusion.on_timer(name, view))),
                     )
@@ -117,6 +122,8 @@ class SourceReactor:
     def on_message(self, envelope: Envelope) -> None:
         """Account for an output; let the fusion rule see it if it is the first of its kind."""
         body = envelope.body
+        if self._timeline is not None:
+            self._timeline.arrived(SOURCE, envelope, self._ctx.now_ns)
         if not isinstance(body, Data):
             raise ContractError(
                 f"source: {envelope.sender} sent {body.label!r}; only data may come"
@@ -141,7 +148,7 @@ class SourceReactor:
             arrival = Arrival(body.stage, envelope.sender, body.rows, value)
             return Outcome(tuple(job.fusion.on_arrival(arrival, view)))
 
-        self._thinker.add(job, envelope.path, think)
+        self._thinker.add(job, body.stage, envelope.path, think)
 
     def on_peer(self, device: str, alive: bool) -> None:
         """Tell the fusion rule of every open job."""
@@ -150,7 +157,8 @@ class SourceReactor:
             if not alive:
                 job.gone.add(device)
             path = Path(job.opened_ns).plus(queue=self._ctx.now_ns - job.opened_ns)
-            self._thinker.add(job, path, partial(_tell, job.fusion, device, alive))
+            tell = partial(_tell, job.fusion, device, alive)
+            self._thinker.add(job, f"peer:{device}", path, tell)
 
     def on_birth(self, device: str) -> None:
         """Have a device back that is fresh: it knows nothing of the jobs that are open."""
@@ -195,7 +203,7 @@ class SourceReactor:
             actions = job.fusion.on_arrival(Arrival(INPUT, SOURCE, rows, images), view)
             return Outcome(tuple(actions), sends)
 
-        self._thinker.add(job, path, think)
+        self._thinker.add(job, INPUT, path, think)
         if len(job.rows) == len(rows):
             for replica in self._topology.deployment.replicas:
                 if isinstance(replica.start, After):
@@ -246,7 +254,7 @@ class SourceReactor:
             arrival = Arrival(stage.id, SOURCE, action.rows, value)
             return Outcome(tuple(job.fusion.on_arrival(arrival, view)))
 
-        self._thinker.add(job, path, think)
+        self._thinker.add(job, stage.id, path, think)
 
     def _start(self, job: OpenJob, stage: str, device: str, path: Path) -> None:
         """Start a replica that waited to be told; feed its device first if it has no input yet."""
@@ -264,6 +272,7 @@ class SourceReactor:
         rows = tuple(job.rows)
         self._thinker.add(
             job,
+            begin.label,
             path,
             lambda view: Outcome(
                 sends=(*self._inputs.messages(job, [device], rows, view.kernels), (device, begin))

@@ -8,11 +8,12 @@ from functools import partial
 
 import msgspec
 
-from coinfer.contract import Action
+from coinfer.contract import SOURCE, Action
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.device import elapsed
 from coinfer.runtime.job import OpenJob
 from coinfer.runtime.meter import Meter
+from coinfer.runtime.timeline import Computation, Timeline
 from coinfer.runtime.wire import Body, Path
 
 
@@ -40,6 +41,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """A computation of the source that waits for its turn."""
 
     job: OpenJob
+    about: str
     path: Path
     at_ns: int
     think: Callable[[View], Outcome]
@@ -53,22 +55,26 @@ class Thinker:
     ctx : Context
     lost : set of str
         Devices that are believed lost, kept up to date by the owner.
+    timeline : Timeline, optional
     """
 
-    def __init__(self, ctx: Context, lost: set[str]) -> None:
+    def __init__(self, ctx: Context, lost: set[str], timeline: Timeline | None = None) -> None:
         self._ctx = ctx
         self._lost = lost
+        self._timeline = timeline
         self._queue: deque[Step] = deque()
         self._busy = False
 
-    def add(self, job: OpenJob, path: Path, think: Callable[[View], Outcome]) -> None:
+    def add(self, job: OpenJob, about: str, path: Path, think: Callable[[View], Outcome]) -> None:
         """Think when everything before is done."""
-        self._queue.append(Step(job, path, self._ctx.now_ns, think))
+        self._queue.append(Step(job, about, path, self._ctx.now_ns, think))
         self.go_on()
 
     def ended(self, done: Done) -> tuple[OpenJob, Outcome, Path]:
         """What a step led to, and the path up to its end."""
         self._busy = False
+        if self._timeline is not None:
+            self._timeline.end(SOURCE, done)
         step, outcome = done.value
         return step.job, outcome, elapsed(step.path, step.at_ns, done)
 
@@ -81,4 +87,8 @@ class Thinker:
                 self._ctx.compute(partial(self._take, step, self._ctx.now_ns))
 
     def _take(self, step: Step, now_ns: int, meter: Meter) -> tuple[Step, Outcome]:
-        return step, step.think(View(now_ns, meter, self._lost, step.job.gone))
+        job = step.job
+        if self._timeline is not None:
+            told = Computation(job.job.id, tuple(job.rows), step.about, (step.about,), step.at_ns)
+            self._timeline.begin(SOURCE, told, now_ns, meter)
+        return step, step.think(View(now_ns, meter, self._lost, job.gone))

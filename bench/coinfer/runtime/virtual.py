@@ -28,6 +28,7 @@ from coinfer.runtime.record import Outcome
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.scenario import Scenario
 from coinfer.runtime.source import SourceReactor
+from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.trace import Trace
 from coinfer.runtime.wire import Envelope
@@ -125,6 +126,7 @@ class VirtualDriver:
         self._heap: list[tuple[int, int, int, int, Any]] = []
         self.pushed = 0
         self.trace = Trace()
+        self.timeline = Timeline.of(scenario.timeline)
         self._report = on_request
         cluster = scenario.cluster
         devices = tuple(d.name for d in cluster.devices)
@@ -146,8 +148,9 @@ class VirtualDriver:
             runner,
             self.contexts[SOURCE],
             self._request_started,
+            self.timeline,
         )
-        self._hub = HubReactor(cluster, scenario.seed, self.contexts[HUB])
+        self._hub = HubReactor(cluster, scenario.seed, self.contexts[HUB], self.timeline)
         self._devices = Devices(self, topology, runner)
         self.actors: list[Reactor] = [self._source, self._hub, *self._devices.now.values()]
         timeout_ns = round(cluster.heartbeat_timeout_ms * 1e6)
@@ -221,6 +224,7 @@ class VirtualDriver:
             lost_messages=turnstile.lost_messages.total() + self._hub.lost_messages,
             corrupt_messages=source.corrupt_messages + devices.count("corrupt_messages"),
             warnings=self._log.warnings(),
+            spans=self.timeline.spans() if self.timeline is not None else (),
         )
 
     def push(self, at_ns: int, kind: int, place: int, payload: Any) -> int:

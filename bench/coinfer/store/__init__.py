@@ -1,5 +1,6 @@
 """Results on disk: one folder a run, one folder a cell, each written in one step."""
 
+from coinfer.runtime.record import Record, Span
 from coinfer.store.benchmarks import BenchmarkFile, is_benchmark_file, read_benchmarks
 from coinfer.store.environment import Environment, capture
 from coinfer.store.runfolder import Contents, RunFolder, find_runs, resolve_run
@@ -10,8 +11,10 @@ __all__ = [
     "BenchmarkFile",
     "Contents",
     "Environment",
+    "Record",
     "RunFolder",
     "RunInfo",
+    "Span",
     "StoredCell",
     "capture",
     "find_runs",

@@ -6,7 +6,7 @@
         run.json            suite as resolved, keys of all cells
         environment.json    the machine
         timings.jsonl       wall times, apart from the results
-        cells/<hash of the key>/cell.json, records.parquet
+        cells/<hash of the key>/cell.json, records.parquet, timeline.parquet
 """
 
 from __future__ import annotations
@@ -20,18 +20,27 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 import coinfer
 from coinfer.errors import ResultError, UsageError
-from coinfer.runtime.record import Record
+from coinfer.runtime.record import Record, Span
 from coinfer.store.atomic import clear_aside, is_aside, write_file, write_folder
 from coinfer.store.environment import Environment
-from coinfer.store.records import decode_records, encode_records, sha256
+from coinfer.store.records import (
+    decode_records,
+    decode_spans,
+    encode_records,
+    encode_spans,
+    sha256,
+)
 from coinfer.store.schema import RESULT_SCHEMA, RunInfo, StoredCell, from_json, to_json
 from coinfer.suite import Cell, Suite, folder_name
+
+RECORDS: Final = "records.parquet"
+TIMELINE: Final = "timeline.parquet"
 
 
 class Contents(NamedTuple):
@@ -137,20 +146,23 @@ class RunFolder:
         finally:
             os.close(lock)
 
-    def write(self, stored: StoredCell, records: Sequence[Record] | None) -> StoredCell:
-        """Put a cell in place in one step; returns it with the digest of its records."""
+    def write(
+        self, stored: StoredCell, records: Sequence[Record] | None, spans: Sequence[Span] = ()
+    ) -> StoredCell:
+        """Put a cell in place in one step; returns it with the digests of its other files."""
         files = {}
         if records is not None:
-            files["records.parquet"] = encode_records(records)
-            stored = msgspec.structs.replace(
-                stored, records_sha256=sha256(files["records.parquet"])
-            )
+            files[RECORDS] = encode_records(records)
+            stored = msgspec.structs.replace(stored, records_sha256=sha256(files[RECORDS]))
+        if spans:
+            files[TIMELINE] = encode_spans(spans)
+            stored = msgspec.structs.replace(stored, timeline_sha256=sha256(files[TIMELINE]))
         files["cell.json"] = to_json(stored)
         write_folder(self.path / "cells" / stored.cell.folder, files)
         return stored
 
     def read(self, folder: str) -> StoredCell:
-        """One cell, checked against the digest of its records.
+        """One cell, checked against the digests of its other files.
 
         Raises
         ------
@@ -161,13 +173,20 @@ class RunFolder:
         stored = from_json(path / "cell.json", StoredCell)
         if stored.cell.folder != folder:
             raise ResultError(f"{path}: corrupt: holds the cell {stored.cell.key}")
-        if stored.records_sha256 is not None:
-            self._records_bytes(stored)
+        for name, digest in ((RECORDS, stored.records_sha256), (TIMELINE, stored.timeline_sha256)):
+            if digest is not None:
+                self._bytes(stored, name, digest)
         return stored
 
     def records(self, stored: StoredCell) -> tuple[Record, ...]:
         """Read the records of a cell; none where it failed."""
-        return () if stored.records_sha256 is None else decode_records(self._records_bytes(stored))
+        digest = stored.records_sha256
+        return () if digest is None else decode_records(self._bytes(stored, RECORDS, digest))
+
+    def timeline(self, stored: StoredCell) -> tuple[Span, ...]:
+        """Read the timeline of a cell; none where none was asked for."""
+        digest = stored.timeline_sha256
+        return () if digest is None else decode_spans(self._bytes(stored, TIMELINE, digest))
 
     def contents(self) -> Contents:
         """Everything that can be read, and one line for everything that cannot."""
@@ -207,13 +226,13 @@ class RunFolder:
         with (self.path / "timings.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def _records_bytes(self, stored: StoredCell) -> bytes:
-        path = self.path / "cells" / stored.cell.folder / "records.parquet"
+    def _bytes(self, stored: StoredCell, name: str, digest: str) -> bytes:
+        path = self.path / "cells" / stored.cell.folder / name
         try:
             data = path.read_bytes()
         except OSError as error:
             raise ResultError(f"{path}: cannot be read: {error.strerror}") from None
-        if sha256(data) != stored.records_sha256:
+        if sha256(data) != digest:
             raise ResultError(f"{path}: corrupt: its digest is not the one in cell.json")
         return data
 

@@ -61,6 +61,8 @@ class StoredCell(msgspec.Struct, frozen=True):
         What the method and the runtime had to say: plan, faults as they landed, thresholds.
     records_sha256 : str or None
         Digest of ``records.parquet``.
+    timeline_sha256 : str or None
+        Digest of ``timeline.parquet``; None where no timeline was asked for.
     """
 
     schema: int
@@ -71,6 +73,7 @@ class StoredCell(msgspec.Struct, frozen=True):
     figures: dict[str, Any] = {}
     notes: dict[str, Any] = {}
     records_sha256: str | None = None
+    timeline_sha256: str | None = None
 
 
 class _Versioned(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from coinfer.suite.cells import Cell, MethodChoice, expand, folder_name, resolve
 from coinfer.suite.load import load_suite, shipped_suites
-from coinfer.suite.overrides import parse_override
+from coinfer.suite.overrides import parse_override, parse_requests
 from coinfer.suite.schema import AXES, SEED_AXES, Axes, Defaults, Finding, Findings, Suite
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "folder_name",
     "load_suite",
     "parse_override",
+    "parse_requests",
     "resolve",
     "shipped_suites",
 ]

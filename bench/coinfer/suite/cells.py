@@ -12,8 +12,9 @@ import msgspec
 
 from coinfer.cluster import CLUSTERS, FAULTS, Cluster, FaultList, Workload
 from coinfer.cluster import expand as expand_faults
-from coinfer.errors import ClusterError, SuiteError, hint
+from coinfer.errors import ClusterError, SuiteError, UsageError, hint
 from coinfer.suite.load import check_values
+from coinfer.suite.overrides import parse_requests
 from coinfer.suite.schema import AXES, SEED_AXES, Kernels, Suite, Value
 from coinfer.suite.typed import typed
 
@@ -55,6 +56,8 @@ class Cell(msgspec.Struct, frozen=True):
         The coordinates as text; the same in every run, so that it joins two runs.
     coordinates : dict of str to value
         Every axis, in the order of `AXES`.
+    timeline : tuple of int
+        Requests whose timeline is kept; changes nothing of the result.
     """
 
     key: str
@@ -73,6 +76,7 @@ class Cell(msgspec.Struct, frozen=True):
     train_seed: int
     run_seed: int
     repeat: int
+    timeline: tuple[int, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -137,6 +141,7 @@ def expand(
     choices = {name: _choice(suite, name, methods, asked_by) for name in suite.axes.method or ()}
     for cluster_name, faults_name in product(suite.cluster, suite.faults):
         _check_faults(suite, cluster_name, faults_name)
+    timeline = _timeline(suite)
     cells = []
     for values in product(*(getattr(suite.axes, axis) for axis in _ORDER)):
         at = dict(zip(_ORDER, values, strict=True))
@@ -151,6 +156,7 @@ def expand(
                 faults_name=at["faults"],
                 faults=suite.faults[at["faults"]],
                 workload=suite.defaults.workload,
+                timeline=timeline,
                 **{axis: at[axis] for axis in AXES if axis not in ("method", "cluster", "faults")},
             )
         )
@@ -223,6 +229,24 @@ def _choice(
         raise SuiteError(f"{place}: {base!r} is no method; {hint(str(base), known)}")
     parameters = typed(given, methods[base], suite.origin, f"$.method.{name}")
     return MethodChoice(name, base, msgspec.to_builtins(parameters))
+
+
+def _timeline(suite: Suite) -> tuple[int, ...]:
+    """Requests whose timeline is asked for; refuses those that never come."""
+    if suite.defaults.timeline is None:
+        return ()
+    said = f"{suite.origin}: $.defaults.timeline:"
+    try:
+        wanted = parse_requests(suite.defaults.timeline, said)
+    except UsageError as error:
+        raise SuiteError(str(error)) from None
+    requests = suite.defaults.workload.requests
+    if wanted[-1] >= requests:
+        raise SuiteError(
+            f"{said} request {wanted[-1]} never comes; allowed: 0 to {requests - 1} "
+            f"(workload.requests = {requests})"
+        )
+    return wanted
 
 
 def _check_faults(suite: Suite, cluster_name: str, faults_name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from coinfer.errors import UsageError, hint
 from coinfer.suite.schema import AXES, Axes, Value
@@ -11,6 +12,8 @@ from coinfer.suite.typed import typed
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _TEXT_AXES = ("method", "dataset", "cluster", "faults", "encoding", "kernels", "mode")
 _MOST = 10_000
+MOST_TIMELINES: Final = 100
+"""Requests whose timeline can be asked for: it is for looking at."""
 
 
 def parse_override(text: str) -> tuple[str, tuple[Value, ...]]:
@@ -51,6 +54,43 @@ def parse_override(text: str) -> tuple[str, tuple[Value, ...]]:
         raise UsageError(f"-a {text}: empty; give at least one value")
     axes = typed({axis: values}, Axes, "command line", "$.axes")
     return axis, getattr(axes, axis)
+
+
+def parse_requests(text: str, said: str) -> tuple[int, ...]:
+    """Numbers of the requests that a timeline is wanted of, in order.
+
+    Parameters
+    ----------
+    text : str
+        Numbers and ranges ``first..last``, both ends included, with commas between them.
+    said : str
+        Where it was said, for messages.
+
+    Raises
+    ------
+    UsageError
+        If the form is wrong or there are too many.
+
+    Examples
+    --------
+    >>> parse_requests("7,0..2", "--timeline")
+    (0, 1, 2, 7)
+    """
+    wanted: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+        if first <= last < first + MOST_TIMELINES:
+            wanted.update(range(first, last + 1))
+        else:
+            wanted.clear()
+            break
+    if not 0 < len(wanted) <= MOST_TIMELINES:
+        raise UsageError(
+            f"{said} {text}: not allowed; write 3, 0..9 or 0..4,100, both ends of a range "
+            f"included, and at most {MOST_TIMELINES} requests: a timeline is for looking at"
+        )
+    return tuple(sorted(wanted))
 
 
 def _numbers(part: str, axis: str, text: str) -> list[Value]:

@@ -34,7 +34,8 @@ class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What every cell uses where no axis says otherwise.
 
     ``kernels`` follows the environment variable ``COINFER_KERNELS``, as the kernel library itself
-    does, and is ``native`` without it.
+    does, and is ``native`` without it. ``timeline`` names requests of which every computation and
+    message is kept, as ``"0..9"`` or ``"3,95..104"``.
     """
 
     dataset: str = "digits"
@@ -48,6 +49,7 @@ class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run_seed: int = 0
     repeat: int = 0
     workload: Workload = Workload()
+    timeline: str | None = None
 
 
 class Axes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

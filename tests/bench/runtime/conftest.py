@@ -104,7 +104,10 @@ class World:
 
     rules: list[Rule] = field(default_factory=list)
 
-    def run(
+    def run(self, *args: Any, **more: Any) -> Outcome:
+        return VirtualDriver(self.scenario(*args, **more), Runner(build, memo=True)).run()
+
+    def scenario(
         self,
         stages: list[Stage],
         replicas: list[Any],
@@ -122,8 +125,9 @@ class World:
         peer: Any = None,
         fusion: Callable[[Job], Any] | None = None,
         workload: dict[str, Any] | None = None,
+        timeline: tuple[int, ...] = (),
         **deployment: Any,
-    ) -> Outcome:
+    ) -> Scenario:
         def rule(job: Job) -> Rule:
             more = {k: v for k, v in (("timer", timer), ("peer", peer)) if v is not None}
             assert arrival is not None
@@ -133,7 +137,7 @@ class World:
         images = np.arange(4 * requests, dtype=np.float32).reshape(requests, 4)
         numbers = tuple(range(requests))
         load = Load(images, numbers, numbers, arrivals_ns, deadline_ms * MS, **(workload or {}))
-        scenario = Scenario(
+        return Scenario(
             Deployment(tuple(stages), tuple(replicas), fusion or rule, **deployment),
             on or cluster(),
             load,
@@ -142,8 +146,8 @@ class World:
             backend.load(kernels),
             costs or free_costs(),
             seed,
+            timeline,
         )
-        return VirtualDriver(scenario, Runner(build, memo=True)).run()
 
 
 @pytest.fixture
@@ -155,6 +159,11 @@ def world() -> World:
 def make_world() -> type[World]:
     """For property tests, which may not share a function's fixture between examples."""
     return World
+
+
+@pytest.fixture(scope="session")
+def toy_costs() -> Callable[..., CostTable]:
+    return free_costs
 
 
 @pytest.fixture(scope="session")

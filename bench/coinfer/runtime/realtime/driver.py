@@ -23,10 +23,11 @@ from coinfer.runtime.realtime.loop import sharpen_timers
 from coinfer.runtime.realtime.setup import Setup
 from coinfer.runtime.realtime.source_loop import CentreLoop, SourceLoop
 from coinfer.runtime.realtime.transport import HUB, DealerPort, RouterPort, System, address
-from coinfer.runtime.record import Fidelity, Outcome
+from coinfer.runtime.record import Fidelity, Outcome, Span
 from coinfer.runtime.runner import Build, Runner
 from coinfer.runtime.scenario import Scenario
 from coinfer.runtime.source import SourceReactor
+from coinfer.runtime.timeline import Timeline, in_order
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Loss
 
@@ -74,6 +75,8 @@ class RealtimeDriver:
         self._dilated = dilated
         self._report = on_request
         self._reports: dict[str, dict[str, Any]] = {}
+        self._timeline = Timeline.of(scenario.timeline)
+        self._spans: list[Span] = []
 
     def run(self) -> Outcome:
         """Run the scenario.
@@ -124,6 +127,7 @@ class RealtimeDriver:
             costs=scenario.costs,
             keep_ns=KEEP_DEADLINES * scenario.load.deadline_ns,
             build=self._build,
+            timeline=scenario.timeline,
         )
 
     def _take_part(self, port: DealerPort | RouterPort, setup: Setup) -> None:
@@ -133,9 +137,20 @@ class RealtimeDriver:
         runner = Runner(self._build, memo=False)
         for name in topology.on[SOURCE]:
             runner.prepare(topology.stages[name])
-        loop = CentreLoop(port, setup) if isinstance(port, RouterPort) else SourceLoop(port, setup)
+        timeline = self._timeline
+        loop = (
+            CentreLoop(port, setup, timeline)
+            if isinstance(port, RouterPort)
+            else SourceLoop(port, setup)
+        )
         source = SourceReactor(
-            topology, scenario.load, scenario.encoding, runner, loop, self._request_started
+            topology,
+            scenario.load,
+            scenario.encoding,
+            runner,
+            loop,
+            self._request_started,
+            timeline,
         )
         timeout_ns = round(scenario.cluster.heartbeat_timeout_ms * 1e6)
         self._log = FaultLog(self._events, timeout_ns)
@@ -195,6 +210,8 @@ class RealtimeDriver:
     def _on_system(self, packet: System) -> None:
         if packet.kind == "report":
             self._reports[packet.name] = packet.info
+        elif packet.kind == "spans":
+            self._spans += msgspec.convert(packet.info["spans"], list[Span])
         else:
             self._faults.on_system(packet)
 
@@ -245,6 +262,8 @@ class RealtimeDriver:
             timed = [{"events": loop.events, "overruns": loop.overruns}, hub, *devices.values()]
             overruns = sum(t["overruns"] for t in timed) / max(sum(t["events"] for t in timed), 1)
             fidelity = Fidelity("", overruns, None, None, self._density())
+        if self._timeline is not None:
+            self._spans += self._timeline.spans()
         stale = loop.foreign + dropped + hub["stale"] + hub.get("foreign", 0)
         warnings = [] if self._fleet.pinned else ["pinning: none: fewer cores than devices + 1"]
         return Outcome(
@@ -258,6 +277,8 @@ class RealtimeDriver:
             lost_messages=hub["lost"],
             corrupt_messages=source.corrupt_messages + sum(r["corrupt"] for r in devices.values()),
             warnings=(*warnings, *self._faults.warnings, *self._log.warnings()),
+            # All by the monotonic clock, which the processes of a machine share.
+            spans=in_order(self._spans),
         )
 
     def _density(self) -> float:

@@ -23,6 +23,7 @@ from coinfer.runtime.realtime.loop import die_with_parent, sharpen_timers
 from coinfer.runtime.realtime.setup import Setup
 from coinfer.runtime.realtime.transport import HUB, DealerPort, RouterPort, System, address
 from coinfer.runtime.runner import Runner, Value
+from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Envelope
 
@@ -55,8 +56,9 @@ def run_device(
     topology = setup.topology()
     runner = Runner(setup.build, memo=False)
     memory_bytes = setup.cluster.device(name).memory_bytes
+    timeline = Timeline.of(setup.timeline, birth)
     reactor = loop.reactor = DeviceReactor(
-        name, topology, setup.encoding, runner, loop, memory_bytes, setup.keep_ns
+        name, topology, setup.encoding, runner, loop, memory_bytes, setup.keep_ns, timeline
     )
     started = finishing = False
 
@@ -93,8 +95,15 @@ def run_device(
         # Said again and again: the source may dial in later than we do, and a router drops what
         # it cannot deliver yet.
         loop.say("ready", real_ns=real_ns, modelled_ns=modelled_ns)
+
+    def stop() -> bool:
+        # Said all along: who is killed makes no report.
+        if timeline is not None and not loop.computing and (spans := timeline.take()):
+            loop.say("spans", spans=spans)
+        return finishing and not loop.computing
+
     try:
-        loop.run(lambda: finishing and not loop.computing)
+        loop.run(stop)
     except OutOfMemoryError:
         loop.say("overflow")
         time.sleep(LAST_WORD_S)
@@ -120,7 +129,8 @@ def run_hub(setup: Setup) -> None:
     port = RouterPort(setup.endpoint)
     centre = Centre(port, setup.run, setup.cluster)
     loop = LinkLoop(port, setup, centre)
-    loop.reactor = centre.hub = HubReactor(setup.cluster, setup.seed, loop)
+    timeline = Timeline.of(setup.timeline)
+    loop.reactor = centre.hub = HubReactor(setup.cluster, setup.seed, loop, timeline)
     started = finishing = False
 
     def on_system(packet: System) -> None:
@@ -149,6 +159,8 @@ def run_hub(setup: Setup) -> None:
     loop.on_system = on_system
     loop.run(stop)
     counts = {"events": loop.events, "overruns": loop.overruns, "foreign": loop.foreign}
+    if timeline is not None:
+        loop.system(SOURCE, "spans", HUB, spans=timeline.spans())
     loop.system(SOURCE, "report", HUB, **centre.report(), **counts)
     time.sleep(LAST_WORD_S)
     port.close()

@@ -33,6 +33,8 @@ class Setup(NamedTuple):
     keep_ns : int
         An idle device forgets jobs of which nothing has come for so long.
     build : callable
+    timeline : tuple of int
+        Requests whose timeline is kept.
     """
 
     run: int
@@ -48,6 +50,7 @@ class Setup(NamedTuple):
     costs: CostTable
     keep_ns: int
     build: Build
+    timeline: tuple[int, ...] = ()
 
     def topology(self) -> Topology:
         """Topology as the devices need it."""

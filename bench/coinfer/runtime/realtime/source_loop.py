@@ -16,6 +16,7 @@ from coinfer.runtime.realtime.centre import Centre
 from coinfer.runtime.realtime.loop import Loop
 from coinfer.runtime.realtime.setup import Setup
 from coinfer.runtime.realtime.transport import HUB, DealerPort, Packet, Parcel, RouterPort, System
+from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.wire import Envelope, Flight
 
 
@@ -75,12 +76,14 @@ class CentreLoop(SourceLoop):
     ----------
     port : RouterPort
     setup : Setup
+    timeline : Timeline, optional
     """
 
-    def __init__(self, port: RouterPort, setup: Setup) -> None:
+    def __init__(self, port: RouterPort, setup: Setup, timeline: Timeline | None = None) -> None:
         super().__init__(port, setup)
         self.centre = Centre(port, setup.run, setup.cluster)
-        self._hub = HubReactor(setup.cluster, setup.seed, _Passing(self), modelled=False)
+        passing = _Passing(self)
+        self._hub = HubReactor(setup.cluster, setup.seed, passing, timeline, modelled=False)
         self.centre.hub = self._hub
 
     def send(self, envelope: Envelope) -> None:
