@@ -29,7 +29,7 @@ OnRequest = Callable[[int], None]
 
 def scenario(cell: Cell, prepared: Prepared) -> Scenario:
     """Everything that a run of the cell depends on."""
-    images, labels = _test_images(cell.dataset)
+    images, labels = test_images(cell.dataset)
     workload = cell.workload
     # A repeat is the same cell again; only its luck on the links differs.
     seed = cell.run_seed + 1_000_003 * cell.repeat
@@ -81,6 +81,7 @@ def run_cell(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnReque
 
 
 @cache
-def _test_images(dataset: str) -> tuple[FloatArray, np.ndarray]:
+def test_images(dataset: str) -> tuple[FloatArray, np.ndarray]:
+    """Normalised test images of a data set, and their labels."""
     data = coinfer_datasets.load(dataset)
     return data.normalise(data.test.images), data.test.labels

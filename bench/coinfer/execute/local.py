@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from coinfer.errors import CoinferError
 from coinfer.execute.cell import run_cell
 from coinfer.execute.prepare import Prepared, deployment_key, prepare
+from coinfer.execute.resilience import statics
 from coinfer.runtime.realtime.fleet import PRELOAD, THREADS
 from coinfer.runtime.realtime.loop import die_with_parent
 from coinfer.runtime.record import Outcome
@@ -171,12 +172,12 @@ def _run_one(
         prepared = prepare(cell)
         with _time_limit(timeout_s):
             outcome = run_cell(cell, prepared, runner, on_request)
+        known = statics(cell, prepared, runner)
     except CoinferError as error:
         return _failed(cell, prepared, str(error), begin)
     except Exception as error:  # A cell's failure is data: it must not take the others along.
         return _failed(cell, prepared, f"{type(error).__name__}: {error}", begin)
-    statics = {"peak_memory_bytes": prepared.peak_memory_bytes}
-    return Finished(cell, outcome, prepared.notes, statics, None, time.monotonic() - begin)
+    return Finished(cell, outcome, prepared.notes, known, None, time.monotonic() - begin)
 
 
 def _failed(cell: Cell, prepared: Prepared | None, error: str, begin: float) -> Finished:

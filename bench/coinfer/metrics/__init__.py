@@ -1,13 +1,14 @@
 """Records in, figures out."""
 
 from coinfer.metrics.catalogue import BENCHMARK_METRICS, METRICS, Metric, metric
-from coinfer.metrics.figures import FIGURES, figures
+from coinfer.metrics.figures import FIGURES, STATICS, figures
 from coinfer.metrics.latency import percentiles_told
 
 __all__ = [
     "BENCHMARK_METRICS",
     "FIGURES",
     "METRICS",
+    "STATICS",
     "Metric",
     "figures",
     "metric",

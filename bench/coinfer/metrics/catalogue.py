@@ -53,6 +53,10 @@ _ALL: Final = (
     Metric("messages_per_request", "lower", "ratio", "messages per request", ""),
     Metric("energy_proxy_j", "lower", "ratio", "energy proxy per request", "J"),
     Metric("peak_memory_bytes", "lower", "ratio", "peak memory of a device", "B"),
+    Metric("total_memory_bytes", "lower", "ratio", "memory of all devices", "B"),
+    Metric("total_macs", "lower", "ratio", "MACs of all replicas", "MACs"),
+    Metric("expected_accuracy", "higher", "share", "accuracy expected under failures"),
+    Metric("availability", "higher", "share", "requests expected to be answered"),
 )
 
 METRICS: Final[dict[str, Metric]] = {m.name: m for m in _ALL}

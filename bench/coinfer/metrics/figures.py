@@ -15,6 +15,13 @@ from coinfer.metrics.quality import quality_figures
 from coinfer.runtime.record import Outcome
 from coinfer.suite import Cell
 
+STATICS: Final = (
+    *("teacher_accuracy", "predicted_latency_ms", "total_macs", "total_memory_bytes"),
+    *("accuracy_by_failures", "expected_accuracy", "expected_accuracy_correlated"),
+    *("availability", "availability_in_full"),
+)
+"""Names of what is known of a deployment without a run; see `coinfer.metrics.resilience`."""
+
 FIGURES: Final = (
     *("requests", "ok", "degraded", "timeout", "failed"),
     *("accuracy", "accuracy_answered"),
@@ -29,6 +36,7 @@ FIGURES: Final = (
     *("recovery_mean_ms", "recovery_max_ms"),
     *("lost_messages", "corrupt_messages", "stale_messages"),
     *("duration_s", "trace_sha256", "fidelity", "warnings"),
+    *STATICS,
 )
 """Names of all figures, in the order in which they are shown."""
 
@@ -41,13 +49,15 @@ def figures(outcome: Outcome, cell: Cell, statics: Mapping[str, Any]) -> dict[st
     outcome : Outcome
     cell : Cell
     statics : mapping
-        What is known without running: ``peak_memory_bytes``, the most that one device holds.
+        What is known without running: ``peak_memory_bytes``, the most that one device holds, and
+        what there is of `STATICS`.
 
     Returns
     -------
     dict
         One entry for each name in `FIGURES`, but for ``latency_p999_ms`` where there are too few
-        requests for it; JSON values only. Requests of the warm-up count nowhere.
+        requests for it, and what of `STATICS` is not known; JSON values only. Requests of the
+        warm-up count nowhere.
 
     Raises
     ------
@@ -73,6 +83,7 @@ def figures(outcome: Outcome, cell: Cell, statics: Mapping[str, Any]) -> dict[st
         "trace_sha256": outcome.trace_sha256,
         "fidelity": msgspec.to_builtins(outcome.fidelity),
         "warnings": [*outcome.warnings, *percentile_warnings(len(records))],
+        **{name: statics[name] for name in STATICS if name in statics},
     }
     return {name: found[name] for name in FIGURES if name in found}
 

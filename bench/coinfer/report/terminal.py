@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from coinfer.report.answer import answers
+from coinfer.report.failures import ABOUT, failure_table
 from coinfer.report.faults import fault_lines
 from coinfer.report.numbers import amount, milliseconds
 from coinfer.stats.resampling import interval
@@ -54,6 +55,11 @@ def show_run(console: Console, run: RunFolder, contents: Contents) -> None:
         console.print()
         console.print(_table(done))
         console.print(_about(done), style="dim")
+        failures = failure_table(done)
+        if failures is not None:
+            console.print()
+            console.print(failures)
+            console.print(ABOUT, style="dim")
     _mind(console, contents)
     _next(console, run, contents)
 

@@ -1,0 +1,74 @@
+"""Accuracy against the number of failed devices, and what that costs: one row a deployment."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from coinfer.report.numbers import amount
+from coinfer.store import StoredCell
+
+CURVE: Final = "accuracy_by_failures"
+_MOST_COLUMNS: Final = 7
+
+
+def failure_table(done: Sequence[StoredCell]) -> Table | None:
+    """Mean and worst accuracy over the subsets of failed devices; None where no cell tells.
+
+    Cells that share method, cluster, data set and encoding are averaged: they differ in seeds,
+    or in what the curve does not depend on.
+    """
+    groups: dict[tuple[str, str, str, str], list[StoredCell]] = defaultdict(list)
+    for stored in done:
+        if CURVE in stored.figures:
+            cell = stored.cell
+            key = (cell.method.variant, cell.cluster_name, cell.dataset, cell.encoding)
+            groups[key].append(stored)
+    if not groups:
+        return None
+    most = max(len(s.figures[CURVE]) for cells in groups.values() for s in cells) - 1
+    shown = range(min(most, _MOST_COLUMNS - 1) + 1)
+    varying = [place for place in range(4) if len({key[place] for key in groups}) > 1] or [0]
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for place in varying:
+        table.add_column(("method", "cluster", "dataset", "encoding")[place], no_wrap=place == 0)
+    for failed in shown:
+        table.add_column(f"{failed} lost\n%" if failed else "none lost\n%", justify="right")
+    for heading in ("expected\n%", "MACs of all\nreplicas", "memory of\nall, MB"):
+        table.add_column(heading, justify="right")
+    for key, cells in groups.items():
+        table.add_row(
+            *(escape(key[place]) for place in varying),
+            *(_curve(cells, str(failed)) for failed in shown),
+            f"{100 * _mean(cells, 'expected_accuracy'):.1f}",
+            amount(_mean(cells, "total_macs")),
+            f"{_mean(cells, 'total_memory_bytes') / 1e6:.2f}",
+        )
+    return table
+
+
+ABOUT: Final = (
+    "Accuracy by number of lost devices: mean over all subsets of the cluster (worst subset), on "
+    "the test images; expected: devices fail independently with their failure_probability."
+)
+"""What the table shows."""
+
+
+def _curve(cells: Sequence[StoredCell], failed: str) -> str:
+    found = [s.figures[CURVE][failed] for s in cells if failed in s.figures[CURVE]]
+    if not found:
+        return ""
+    mean = statistics.fmean(point["mean"] for point in found)
+    worst = statistics.fmean(point["worst"] for point in found)
+    text = f"{100 * mean:.1f}"
+    return text if abs(mean - worst) < 5e-4 else f"{text} ({100 * worst:.0f})"
+
+
+def _mean(cells: Sequence[StoredCell], name: str) -> float:
+    return statistics.fmean(stored.figures[name] for stored in cells)
