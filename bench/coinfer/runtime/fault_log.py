@@ -63,6 +63,7 @@ class FaultLog:
     def __init__(self, events: Iterable[FaultEvent], timeout_ns: int) -> None:
         self._lines = {e.number: _Line(e.kind, e.target, e) for e in events}
         self._timeout_ns = timeout_ns
+        self._unexplained: Counter[str] = Counter()
 
     def inject(self, number: int, now_ns: int, missed: str = "") -> None:
         """Note that a fault was carried out; it has landed unless it says why not yet."""
@@ -115,13 +116,18 @@ class FaultLog:
 
     def lost(self, device: str, now_ns: int) -> None:
         """Note that the source believes a device lost; every silence since its last beat counts."""
-        for line in self._of(device, SILENT):
-            over = line.back_ns is not None or (
-                line.ended_ns is not None and line.ended_ns <= now_ns - self._timeout_ns
-            )
-            if line.detected_ns is None and not over:
+        silences = [
+            line
+            for line in self._of(device, SILENT)
+            if line.back_ns is None
+            and (line.ended_ns is None or line.ended_ns > now_ns - self._timeout_ns)
+        ]
+        for line in silences:
+            if line.detected_ns is None:
                 line.detected_ns = now_ns
                 line.landed = True  # A partition may have cut off nothing but heartbeats.
+        if not silences:
+            self._unexplained[device] += 1
 
     def back(self, device: str, now_ns: int) -> None:
         """Note that the source believes a device alive again."""
@@ -135,14 +141,21 @@ class FaultLog:
         return tuple(_told(n, self._lines[n], end_ns) for n in sorted(self._lines))
 
     def warnings(self) -> tuple[str, ...]:
-        """What did not land, and why."""
+        """What did not land, and why; and what came of no fault."""
         missed: dict[str, list[str]] = {}
         for line in self._lines.values():
             if not line.landed:
                 missed.setdefault(line.missed, []).append(f"{line.kind} {line.target}")
-        return tuple(
-            f"{len(names)} fault(s) never landed: {why}{_listed(names)}"
-            for why, names in missed.items()
+        return (
+            *(
+                f"{len(names)} fault(s) never landed: {why}{_listed(names)}"
+                for why, names in missed.items()
+            ),
+            *(
+                f"device {device} was believed lost {times} time(s) without a fault: its beats "
+                "came too late"
+                for device, times in self._unexplained.items()
+            ),
         )
 
     def _of(self, device: str, kinds: tuple[str, ...]) -> list[_Line]:

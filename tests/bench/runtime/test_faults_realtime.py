@@ -120,7 +120,7 @@ CASES = {
     "crash": fault("crash", 350.0),
     "rejoin-before-it-is-noticed": fault("crash", 350.0, rejoin_after_ms=150.0),
     "rejoin-after-it-is-noticed": fault("crash", 350.0, rejoin_after_ms=400.0),
-    "short-pause": fault("pause", 350.0, duration_ms=150.0),
+    "short-pause": fault("pause", 330.0, duration_ms=150.0),
     "long-pause": fault("pause", 350.0, duration_ms=370.0),
     "straggle": fault("straggle", 400.0, duration_ms=200.0, factor=5.0),
     "drop": fault("drop", 400.0, duration_ms=150.0),

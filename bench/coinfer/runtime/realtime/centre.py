@@ -40,6 +40,7 @@ class Centre:
         self._turnstile = Turnstile()
         self.lives = {name: Life() for name in cluster.names}
         self.watch = Liveness(cluster)
+        self._accounts: dict[str, dict[str, Any]] = {}
         self.hub: HubReactor
 
     def deliver(self, envelope: Envelope, now_ns: int) -> None:
@@ -55,6 +56,7 @@ class Centre:
 
     def heard(self, beat: System, now_ns: int) -> None:
         """Note a beat of a device, unless it is one of a former life."""
+        self._accounts[address(beat.name, beat.birth)] = beat.info
         life = self.lives[beat.name]
         if life.up and beat.birth == life.births:
             self.watch.heard(beat.name, now_ns)
@@ -73,8 +75,9 @@ class Centre:
                 self.watch.mute(order.name, begin_ns + fault.duration_ns)
 
     def report(self) -> dict[str, Any]:
-        """What became of messages."""
+        """What became of messages, and the last accounts of all devices."""
         return {
+            "accounts": self._accounts,
             "hits": self.hub.impairments.hits,
             "passed_ns": self.hub.impairments.passed_ns,
             "lost_with": self._turnstile.lost_messages,

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,14 @@ from coinfer.runtime.realtime.fleet import Fleet
 from coinfer.runtime.realtime.loop import sharpen_timers
 from coinfer.runtime.realtime.setup import Setup
 from coinfer.runtime.realtime.source_loop import CentreLoop, SourceLoop
-from coinfer.runtime.realtime.transport import HUB, DealerPort, RouterPort, System, address
+from coinfer.runtime.realtime.transport import (
+    HUB,
+    DealerPort,
+    RouterPort,
+    System,
+    address,
+    device_at,
+)
 from coinfer.runtime.record import Fidelity, Outcome, Span
 from coinfer.runtime.runner import Build, Runner
 from coinfer.runtime.scenario import Scenario
@@ -222,7 +230,7 @@ class RealtimeDriver:
             missing = self._fleet.names - self._faults.ready.keys() - {HUB}
             dead = [n for n in missing if self._fleet.exit_code(n) is not None]
             if dead or (missing and time.monotonic() > end):
-                names = sorted({n.partition("#")[0] for n in dead or missing})
+                names = sorted({device_at(where) for where in dead or missing})
                 raise ExecutionError(
                     f"start: no word from {', '.join(names)}; "
                     "see the messages above, or run the cell in virtual time"
@@ -251,31 +259,34 @@ class RealtimeDriver:
     def _outcome(self, settled_ns: int, dropped: int) -> Outcome:
         loop, source = self._loop, self._source
         hub = self._reports.pop(HUB)
-        devices = self._reports
-        self._faults.settle(hub, devices)
-        for report in devices.values():
+        accounts = hub["accounts"] | {self._faults.up[n]: r for n, r in self._reports.items()}
+        self._faults.settle(hub, accounts)
+        for report in self._reports.values():
             source.ledger.absorb({int(row): tuple(s) for row, s in report["spent"].items()})
         for loss in msgspec.convert(hub["losses"], list[Loss]):
             source.ledger.lost(loss)
+        busy_ns = Counter({SOURCE: loop.busy_ns})
+        for where, account in accounts.items():
+            busy_ns[device_at(where)] += account["busy_ns"]
         fidelity = None
         if self._dilated:
-            timed = [{"events": loop.events, "overruns": loop.overruns}, hub, *devices.values()]
+            timed = [{"events": loop.events, "overruns": loop.overruns}, hub, *accounts.values()]
             overruns = sum(t["overruns"] for t in timed) / max(sum(t["events"] for t in timed), 1)
             fidelity = Fidelity("", overruns, None, None, self._density())
         if self._timeline is not None:
             self._spans += self._timeline.spans()
-        stale = loop.foreign + dropped + hub["stale"] + hub.get("foreign", 0)
+        stale = loop.foreign + loop.stale + dropped + hub["stale"] + hub.get("foreign", 0)
         warnings = [] if self._fleet.pinned else ["pinning: none: fewer cores than devices + 1"]
         return Outcome(
             records=source.ledger.records(),
             duration_ns=settled_ns,
-            busy_ns={SOURCE: loop.busy_ns, **{n: r["busy_ns"] for n, r in devices.items()}},
+            busy_ns=dict(busy_ns),
             trace_sha256=None,
             faults=self._log.lines(self._end_ns),
             fidelity=fidelity,
-            stale_messages=stale + sum(r["stale"] for r in devices.values()),
+            stale_messages=stale + sum(a["stale"] for a in accounts.values()),
             lost_messages=hub["lost"],
-            corrupt_messages=source.corrupt_messages + sum(r["corrupt"] for r in devices.values()),
+            corrupt_messages=source.corrupt_messages + sum(a["corrupt"] for a in accounts.values()),
             warnings=(*warnings, *self._faults.warnings, *self._log.warnings()),
             # All by the monotonic clock, which the processes of a machine share.
             spans=in_order(self._spans),

@@ -125,8 +125,9 @@ class Faults(FaultRules):
             self._hear_hello(name, birth, msgspec.convert(info["stages"], Shipment))
         elif packet.kind == "slowed":
             self._slowed[where] = msgspec.convert(info["hits"], dict[int, int])
-        elif packet.kind == "overflow" and self._lives[name].up:
-            self.overflow(name)
+        elif packet.kind == "overflow":
+            if self.up.get(name) == where:
+                self.overflow(name)
         elif packet.kind in ("lost", "alive"):
             alive = packet.kind == "alive"
             # What a hello has told already is no news.
@@ -170,8 +171,8 @@ class Faults(FaultRules):
                 self._see_stopped(name)
                 self._fleet.send(self.up[name], signal.SIGCONT)
 
-    def settle(self, hub: Mapping[str, Any], devices: Mapping[str, Mapping[str, Any]]) -> None:
-        """Give the log what hub and devices have seen of faults."""
+    def settle(self, hub: Mapping[str, Any], accounts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Give the log what the hub, and every life of a device, has seen of faults."""
         self._log.settle(
             msgspec.convert(hub["hits"], dict[int, dict[str, int]]),
             msgspec.convert(hub["passed_ns"], dict[int, int]),
@@ -180,9 +181,9 @@ class Faults(FaultRules):
         for hits in self._slowed.values():
             for number, computes in hits.items():
                 self._log.hit(number, {"computes_slowed": computes})
-        for name, report in devices.items():
-            resumed = self._resumed.get(address(name, self._lives[name].births), [])
-            for number, events in zip(resumed, report["deferred"], strict=False):
+        for where, numbers in self._resumed.items():
+            deferred = accounts[where]["deferred"] if where in accounts else []
+            for number, events in zip(numbers, deferred, strict=False):
                 self._log.observe(number, {"events_deferred": events})
 
     # How faults are carried out
@@ -239,6 +240,8 @@ class Faults(FaultRules):
             self._lost.discard(device)
             self._arrived(device, life.rejoin, stages)
             self._fleet.have_ready(device, birth + 1, self._loop.zero_ns)
+        else:
+            self._loop.stale += 1
 
     def _set(self, device: str, life: Life) -> None:
         """Tell whoever delivers to the device."""

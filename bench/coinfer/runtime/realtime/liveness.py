@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from coinfer.cluster import Cluster
 from coinfer.runtime.realtime.setup import Setup
-from coinfer.runtime.realtime.transport import HUB, DealerPort, Packet, System, address
+from coinfer.runtime.realtime.transport import HUB, DealerPort, System, address
 
 LOOK_NS: Final = 1_000_000
 """How often the listener looks for silence."""
@@ -18,19 +19,24 @@ class Pulse:
     """Heartbeats of a device, from a thread and a socket of their own.
 
     So they go on during long computations. They come at whole multiples of the interval since the
-    run began, as in virtual time; one that is missed is not made up for.
+    run began, as in virtual time; one that is missed is not made up for. Each carries the account
+    of the device so far: one that is killed gives no other.
 
     Parameters
     ----------
     setup : Setup
     name : str
     birth : int
+    account : callable
     """
 
-    def __init__(self, setup: Setup, name: str, birth: int) -> None:
+    def __init__(
+        self, setup: Setup, name: str, birth: int, account: Callable[[], dict[str, Any]]
+    ) -> None:
         self._setup = setup
         self._name = name
         self._birth = birth
+        self._account = account
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -47,14 +53,14 @@ class Pulse:
 
     def _beat(self, zero_ns: int) -> None:
         port = DealerPort(self._setup.endpoint, f"{address(self._name, self._birth)}/beat")
-        packet: Packet = System(self._setup.run, "beat", self._name, birth=self._birth)
         every_ns = round(self._setup.cluster.heartbeat_ms * 1e6)
         due_ns = zero_ns
         while not self._stop.wait((due_ns - time.monotonic_ns()) / 1e9):
             missed, late_ns = divmod(time.monotonic_ns() - due_ns, every_ns)
-            # Right after a pause none is due.
-            if not missed and late_ns < every_ns // 2:
-                port.send(HUB, packet)
+            # Where some were missed the thread was stopped, and the next is not due yet.
+            if not missed or late_ns < every_ns // 10:
+                info = self._account()
+                port.send(HUB, System(self._setup.run, "beat", self._name, info, self._birth))
             due_ns += (missed + 1) * every_ns
         port.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -52,7 +52,6 @@ def run_device(
     torch.set_num_threads(1)
     port = DealerPort(setup.endpoint, address(name, birth))
     loop = DeviceLoop(port, setup, name, birth)
-    pulse = Pulse(setup, name, birth)
     topology = setup.topology()
     runner = Runner(setup.build, memo=False)
     memory_bytes = setup.cluster.device(name).memory_bytes
@@ -61,6 +60,18 @@ def run_device(
         name, topology, setup.encoding, runner, loop, memory_bytes, setup.keep_ns, timeline
     )
     started = finishing = False
+
+    def account() -> dict[str, Any]:
+        return {
+            "busy_ns": loop.busy_ns,
+            "events": loop.events,
+            "overruns": loop.overruns,
+            "stale": reactor.stale_messages + loop.stale + loop.foreign + port.dropped,
+            "corrupt": reactor.corrupt_messages,
+            "deferred": loop.deferred,
+        }
+
+    pulse = Pulse(setup, name, birth, account)
 
     def start(zero_ns: int) -> None:
         nonlocal started
@@ -108,16 +119,8 @@ def run_device(
         loop.say("overflow")
         time.sleep(LAST_WORD_S)
         os._exit(OVERFLOW_EXIT)
-    loop.say(
-        "report",
-        spent={str(row): list(amounts) for row, amounts in reactor.spent.items()},
-        busy_ns=loop.busy_ns,
-        events=loop.events,
-        overruns=loop.overruns,
-        stale=reactor.stale_messages + loop.stale + loop.foreign + port.dropped,
-        corrupt=reactor.corrupt_messages,
-        deferred=loop.deferred,
-    )
+    spent = {str(row): list(amounts) for row, amounts in reactor.spent.items()}
+    loop.say("report", spent=spent, **account())
     pulse.end()
     time.sleep(LAST_WORD_S)
     port.close()

@@ -85,6 +85,12 @@ class CentreLoop(SourceLoop):
         passing = _Passing(self)
         self._hub = HubReactor(setup.cluster, setup.seed, passing, timeline, modelled=False)
         self.centre.hub = self._hub
+        self._begun = False
+
+    def set_zero(self, zero_ns: int) -> None:
+        """Agree on when the run began; from then on devices beat."""
+        super().set_zero(zero_ns)
+        self._begun = True
 
     def send(self, envelope: Envelope) -> None:
         """Send a message on its way."""
@@ -106,7 +112,7 @@ class CentreLoop(SourceLoop):
         """Handle what comes until `until()` is true, and notice who has fallen silent."""
 
         def stop() -> bool:
-            for name, alive in self.centre.watch.news(self.clock_ns()):
+            for name, alive in self.centre.watch.news(self.clock_ns()) if self._begun else ():
                 self.now_ns = self.clock_ns()
                 self.on_system(System(self._run, "alive" if alive else "lost", name))
             return until()
@@ -120,6 +126,8 @@ class CentreLoop(SourceLoop):
         elif isinstance(packet, System) and packet.kind == "beat":
             self.centre.heard(packet, self.clock_ns())
         else:
+            if isinstance(packet, System) and packet.kind == "report":
+                self.centre.watch.forget(packet.name)
             super()._take(packet)
 
     def _expire(self, token: Any) -> None:

@@ -75,6 +75,17 @@ def address(device: str, birth: int) -> str:
     return f"{device}#{birth}"
 
 
+def device_at(where: str) -> str:
+    """Device whose life is reached there.
+
+    Examples
+    --------
+    >>> device_at(address("d0", 1))
+    'd0'
+    """
+    return where.rpartition("#")[0]
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Parcel | System)
 
