@@ -156,7 +156,7 @@ class Outcome(msgspec.Struct, frozen=True):
         ``detected_ns`` (when the source believed the device lost) and ``recovered_ns`` (when it
         had the device, its messages or its speed again), None where that never was; ``landed``;
         ``observed``, what was counted; ``planned``, the rest of the event, None for a fault that
-        nobody planned (``out-of-memory``).
+        nobody planned (``out-of-memory``, or the ``crash`` of a real process that died by itself).
     fidelity : Fidelity or None
         Real-time runs only.
     stale_messages : int
