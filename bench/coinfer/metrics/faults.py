@@ -19,6 +19,7 @@ def fault_figures(outcome: Outcome) -> dict[str, Any]:
         "lost_messages": outcome.lost_messages,
         "corrupt_messages": outcome.corrupt_messages,
         "stale_messages": outcome.stale_messages,
+        "foreign_messages": outcome.foreign_messages,
     }
 
 

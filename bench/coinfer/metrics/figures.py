@@ -34,7 +34,7 @@ FIGURES: Final = (
     *("peak_memory_bytes", "energy_proxy_j", "exit_counts", "critical_path_ms"),
     *("faults_injected", "faults_landed", "detection_mean_ms", "detection_max_ms"),
     *("recovery_mean_ms", "recovery_max_ms"),
-    *("lost_messages", "corrupt_messages", "stale_messages"),
+    *("lost_messages", "corrupt_messages", "stale_messages", "foreign_messages"),
     *("duration_s", "trace_sha256", "fidelity", "warnings"),
     *STATICS,
 )

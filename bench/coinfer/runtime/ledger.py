@@ -19,6 +19,7 @@ class Entry:
     label: int
     intended_ns: int
     started_ns: int
+    job: int = -1
     status: str = ""
     answer: Answer | None = None
     prediction: int = -1

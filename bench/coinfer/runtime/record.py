@@ -161,12 +161,14 @@ class Outcome(msgspec.Struct, frozen=True):
         Real-time runs only.
     stale_messages : int
         Messages that were dropped: data for a finished job, or for a device from before it came
-        back; in real processes also what belonged to another run, was no packet, or had nobody
-        to go to.
+        back.
     lost_messages : int
         Messages that were lost on a link, or came to a device that was down.
     corrupt_messages : int
         Messages whose frame was damaged: their receivers dropped them.
+    foreign_messages : int
+        Whatever came to a socket and was refused (real processes only): no packet, of another run,
+        not from who it says, or nothing that this run sends.
     warnings : tuple of str
     spans : tuple of Span
         Timeline of the requests that were chosen for one.
@@ -181,5 +183,6 @@ class Outcome(msgspec.Struct, frozen=True):
     stale_messages: int = 0
     lost_messages: int = 0
     corrupt_messages: int = 0
+    foreign_messages: int = 0
     warnings: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()

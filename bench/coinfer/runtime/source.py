@@ -35,7 +35,7 @@ from coinfer.runtime.soundness import is_sound
 from coinfer.runtime.thinking import Outcome, Thinker, View
 from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.wire import Control, Data, Envelope, Path
+from coinfer.runtime.wire import Body, Control, Data, Envelope, Path
 
 
 class SourceReactor:
@@ -96,6 +96,15 @@ class SourceReactor:
     def begin(self) -> None:
         """Ask for the arrivals of the workload."""
         self._arrivals.begin()
+
+    def knows(self, body: Body) -> bool:
+        """Whether this is data of a job that there is or was, and reports on requests that came."""
+        entries = self.ledger.entries
+        return (
+            isinstance(body, Data)
+            and all(row in entries and entries[row].job == body.job for row in body.rows)
+            and all(row in entries for row in body.spent)
+        )
 
     def on_timer(self, token: tuple[Any, ...]) -> None:
         """Handle an arrival, a deadline, the end of a batch's wait, a hedge or a method's timer."""
@@ -193,6 +202,8 @@ class SourceReactor:
         """Send rows of the input to every device that starts without being told to."""
         job.rows += rows
         job.unsettled.update(rows)
+        for row in rows:
+            self.ledger.entries[row].job = job.job.id
         path = Path(self._ctx.now_ns)
 
         def think(view: View) -> Outcome:

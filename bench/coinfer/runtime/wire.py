@@ -5,7 +5,7 @@ A *frame* is what the kernels encode; an *envelope* is what a transport carries 
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -14,16 +14,19 @@ from coinfer.contract import SOURCE, Slice
 FRAME_HEADER_BYTES: Final = 64
 """Header of every frame; links charge their own header instead of it."""
 
+Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+"""What no message may have below nothing, or so large that sums of it leave 64 bits."""
+
 
 class Path(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Critical path up to one event: ``now - origin_ns`` split by what the time went into."""
 
-    origin_ns: int
-    compute_ns: int = 0
-    serialise_ns: int = 0
-    link_ns: int = 0
-    queue_ns: int = 0
-    decide_ns: int = 0
+    origin_ns: Natural
+    compute_ns: Natural = 0
+    serialise_ns: Natural = 0
+    link_ns: Natural = 0
+    queue_ns: Natural = 0
+    decide_ns: Natural = 0
 
     def plus(
         self,
@@ -56,7 +59,7 @@ class Path(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.compute_ns + self.serialise_ns + self.link_ns + self.queue_ns + self.decide_ns
 
 
-Spent: TypeAlias = dict[int, tuple[int, int, int, int]]
+Spent: TypeAlias = dict[Natural, tuple[Natural, Natural, Natural, Natural]]
 """By request: MACs run, and bytes, messages and frame bytes sent to other devices, unreported."""
 
 
@@ -79,13 +82,13 @@ class Data(msgspec.Struct, frozen=True, gc=False, tag="data"):
         Ledger of the sender since its last report.
     """
 
-    job: int
-    size: int
+    job: Natural
+    size: Natural
     stage: str
     select: Slice | None
-    rows: tuple[int, ...]
+    rows: tuple[Natural, ...]
     frame: Any
-    payload_bytes: int
+    payload_bytes: Natural
     spent: Spent = {}
 
     @property
@@ -106,10 +109,10 @@ class Control(msgspec.Struct, frozen=True, gc=False, tag="control"):
     rows : tuple of int
     """
 
-    kind: str
-    job: int
+    kind: Literal["permit", "stop", "start"]
+    job: Natural
     name: str
-    rows: tuple[int, ...]
+    rows: tuple[Natural, ...]
 
     @property
     def label(self) -> str:
@@ -135,9 +138,9 @@ class Shipment(msgspec.Struct, frozen=True, tag="shipment"):
         Weights of all its stages.
     """
 
-    birth: int
-    attempt: int
-    payload_bytes: int
+    birth: Natural
+    attempt: Natural
+    payload_bytes: Natural
 
     @property
     def job(self) -> int:
@@ -176,7 +179,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
     sender: str
     to: str
-    sent_ns: int
+    sent_ns: Natural
     path: Path
     body: Body
     group: tuple[str, ...] = ()

@@ -84,6 +84,7 @@ def both(
         here, there = ([getattr(r, name) for r in o.records] for o in (real, virtual))
         assert here == there, name
     assert real.lost_messages == virtual.lost_messages
+    assert real.foreign_messages == 0
     for r in real.records:
         if r.answered_ns is not None:
             parts = (r.compute_ns, r.serialise_ns, r.link_ns, r.queue_ns, r.decide_ns)

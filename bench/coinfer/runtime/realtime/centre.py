@@ -13,7 +13,8 @@ from coinfer.cluster import Cluster, FaultEvent
 from coinfer.runtime.hub import HubReactor
 from coinfer.runtime.lives import Life, Turnstile
 from coinfer.runtime.realtime.liveness import Liveness
-from coinfer.runtime.realtime.transport import Parcel, RouterPort, System, address
+from coinfer.runtime.realtime.packets import Parcel, System, address
+from coinfer.runtime.realtime.transport import RouterPort
 from coinfer.runtime.wire import Envelope, Shipment
 
 
@@ -81,8 +82,9 @@ class Centre:
             "hits": self.hub.impairments.hits,
             "passed_ns": self.hub.impairments.passed_ns,
             "lost_with": self._turnstile.lost_messages,
-            "lost": self.hub.lost_messages + self._turnstile.lost_messages.total(),
+            "lost": self.hub.lost_messages
+            + self._turnstile.lost_messages.total()
+            + self._port.undelivered,
             "losses": self.hub.losses,
             "stale": self._turnstile.stale_messages,
-            "dropped": self._port.dropped,
         }

@@ -10,8 +10,9 @@ from coinfer.cluster import FaultEvent
 from coinfer.contract import SOURCE
 from coinfer.runtime.impairments import Slowdowns
 from coinfer.runtime.realtime.loop import Loop
+from coinfer.runtime.realtime.packets import Packet, Parcel, System
 from coinfer.runtime.realtime.setup import Setup
-from coinfer.runtime.realtime.transport import DealerPort, Packet, Parcel, System
+from coinfer.runtime.realtime.transport import DealerPort
 from coinfer.runtime.wire import Envelope, Shipment
 
 
@@ -75,7 +76,7 @@ class DeviceLoop(Loop):
         super()._meet(max(due_ns, self._resumed_ns), clock_ns)
 
     def _take(self, packet: Packet) -> None:
-        if not isinstance(packet, Parcel) or packet.run != self._run:
+        if not isinstance(packet, Parcel):
             super()._take(packet)
         elif packet.birth != self._birth:
             self.stale += 1

@@ -21,16 +21,10 @@ from coinfer.runtime.fault_log import FaultLog, numbered
 from coinfer.runtime.realtime.faults import Faults
 from coinfer.runtime.realtime.fleet import Fleet
 from coinfer.runtime.realtime.loop import sharpen_timers
+from coinfer.runtime.realtime.packets import HUB, System, address, device_at
 from coinfer.runtime.realtime.setup import Setup
 from coinfer.runtime.realtime.source_loop import CentreLoop, SourceLoop
-from coinfer.runtime.realtime.transport import (
-    HUB,
-    DealerPort,
-    RouterPort,
-    System,
-    address,
-    device_at,
-)
+from coinfer.runtime.realtime.transport import DealerPort, RouterPort
 from coinfer.runtime.record import Fidelity, Outcome, Span
 from coinfer.runtime.runner import Build, Runner
 from coinfer.runtime.scenario import Scenario
@@ -102,8 +96,11 @@ class RealtimeDriver:
         try:
             self._fleet.start()
             sharpen_timers()
+            gate = setup.gate()
             port = (
-                DealerPort(setup.endpoint, SOURCE) if self._dilated else RouterPort(setup.endpoint)
+                DealerPort(setup.endpoint, gate, SOURCE)
+                if self._dilated
+                else RouterPort(setup.endpoint, gate)
             )
             try:
                 self._take_part(port, setup)
@@ -115,14 +112,14 @@ class RealtimeDriver:
         finally:
             self._fleet.end(leaving)
             shutil.rmtree(folder, ignore_errors=True)
-        return self._outcome(settled_ns, port.dropped)
+        return self._outcome(settled_ns)
 
     # The run
 
     def _setup(self, endpoint: str) -> Setup:
         scenario = self._scenario
         return Setup(
-            run=secrets.randbits(32),
+            run=secrets.randbits(62),
             endpoint=endpoint,
             cluster=scenario.cluster,
             seed=scenario.seed,
@@ -130,6 +127,8 @@ class RealtimeDriver:
             stages=scenario.deployment.stages,
             replicas=scenario.deployment.replicas,
             input_shape=scenario.load.images.shape[1:],
+            requests=len(scenario.load.items),
+            most_rows=scenario.deployment.batching.rows,
             encoding=scenario.encoding,
             kernels=scenario.backend.name,
             costs=scenario.costs,
@@ -164,6 +163,7 @@ class RealtimeDriver:
         self._log = FaultLog(self._events, timeout_ns)
         faults = Faults(self._events, self._log, self._fleet, loop, source, topology)
         loop.reactor = source
+        loop.knows = source.knows
         loop.on_fault = faults.on_timer
         loop.on_system = self._on_system
         self._loop, self._source, self._faults = loop, source, faults
@@ -256,7 +256,7 @@ class RealtimeDriver:
 
     # Results
 
-    def _outcome(self, settled_ns: int, dropped: int) -> Outcome:
+    def _outcome(self, settled_ns: int) -> Outcome:
         loop, source = self._loop, self._source
         hub = self._reports.pop(HUB)
         accounts = hub["accounts"] | {self._faults.up[n]: r for n, r in self._reports.items()}
@@ -265,6 +265,8 @@ class RealtimeDriver:
             source.ledger.absorb({int(row): tuple(s) for row, s in report["spent"].items()})
         for loss in msgspec.convert(hub["losses"], list[Loss]):
             source.ledger.lost(loss)
+        counted = ("stale", "corrupt", "foreign")
+        total = {name: sum(a[name] for a in accounts.values()) for name in counted}
         busy_ns = Counter({SOURCE: loop.busy_ns})
         for where, account in accounts.items():
             busy_ns[device_at(where)] += account["busy_ns"]
@@ -275,7 +277,6 @@ class RealtimeDriver:
             fidelity = Fidelity("", overruns, None, None, self._density())
         if self._timeline is not None:
             self._spans += self._timeline.spans()
-        stale = loop.foreign + loop.stale + dropped + hub["stale"] + hub.get("foreign", 0)
         warnings = [] if self._fleet.pinned else ["pinning: none: fewer cores than devices + 1"]
         return Outcome(
             records=source.ledger.records(),
@@ -284,9 +285,10 @@ class RealtimeDriver:
             trace_sha256=None,
             faults=self._log.lines(self._end_ns),
             fidelity=fidelity,
-            stale_messages=stale + sum(a["stale"] for a in accounts.values()),
+            stale_messages=loop.stale + hub["stale"] + total["stale"],
             lost_messages=hub["lost"],
-            corrupt_messages=source.corrupt_messages + sum(a["corrupt"] for a in accounts.values()),
+            corrupt_messages=source.corrupt_messages + total["corrupt"],
+            foreign_messages=loop.foreign + hub.get("foreign", 0) + total["foreign"],
             warnings=(*warnings, *self._faults.warnings, *self._log.warnings()),
             # All by the monotonic clock, which the processes of a machine share.
             spans=in_order(self._spans),

@@ -18,9 +18,9 @@ from coinfer.runtime.fault_log import FaultLog
 from coinfer.runtime.fault_rules import FaultRules
 from coinfer.runtime.lives import Life
 from coinfer.runtime.realtime.fleet import Fleet
+from coinfer.runtime.realtime.packets import System, address
 from coinfer.runtime.realtime.processes import OVERFLOW_EXIT
 from coinfer.runtime.realtime.source_loop import SourceLoop
-from coinfer.runtime.realtime.transport import System, address
 from coinfer.runtime.source import SourceReactor
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Shipment, shipped

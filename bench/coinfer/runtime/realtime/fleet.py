@@ -13,9 +13,9 @@ from typing import Final
 import psutil
 
 from coinfer.cluster import FaultEvent
+from coinfer.runtime.realtime.packets import HUB, address
 from coinfer.runtime.realtime.processes import run_device, run_hub
 from coinfer.runtime.realtime.setup import Setup
-from coinfer.runtime.realtime.transport import HUB, address
 
 PRELOAD: Final = ("torch", "coinfer.runtime.realtime.processes")
 """What the server that forks our processes imports first; it must not run an operator."""

@@ -24,7 +24,8 @@ import msgspec
 
 from coinfer.runtime.context import Reactor, Work
 from coinfer.runtime.meter import Meter
-from coinfer.runtime.realtime.transport import Packet, Parcel, Port, System
+from coinfer.runtime.realtime.packets import Packet, Parcel, System
+from coinfer.runtime.realtime.transport import Port
 from coinfer.runtime.wire import Envelope
 
 IDLE_NS: Final = 50_000_000
@@ -33,7 +34,7 @@ IDLE_NS: Final = 50_000_000
 OVERRUN_NS: Final = 1_000_000
 """How late an event must be to count as an overrun: below this nothing is promised anyway."""
 
-_DONE, _TIMER = range(2)
+_DONE, _MESSAGE, _TIMER = range(3)
 
 
 @dataclass
@@ -78,7 +79,6 @@ class Loop:
         self.events = 0
         self.overruns = 0
         self.busy_ns = 0
-        self.foreign = 0
         self.stale = 0
         self.on_system: Callable[[System], None] = lambda _: None
         self.reactor: Reactor
@@ -111,6 +111,11 @@ class Loop:
 
     # Driving
 
+    @property
+    def foreign(self) -> int:
+        """Messages that were refused: nobody in this run could have sent them."""
+        return self._port.foreign
+
     def clock_ns(self) -> int:
         """Time since zero, by the monotonic clock that all processes of the machine share."""
         return time.monotonic_ns() - self._zero_ns
@@ -140,15 +145,18 @@ class Loop:
                 self._fire(*heappop(self._heap))
 
     def _take(self, packet: Packet) -> None:
-        if packet.run != self._run:
-            self.foreign += 1
-        elif isinstance(packet, System):
+        if isinstance(packet, System):
             self.now_ns = self.clock_ns()
             self.on_system(packet)
+        elif self._dilated:
+            self._push(packet.due_ns, _MESSAGE, packet.envelope)
         else:
-            self.now_ns = self._as_of(packet.due_ns)
-            arrived_ns = self.now_ns if self._clocked else packet.due_ns
-            self.reactor.on_message(self._delivered(packet.envelope, arrived_ns))
+            self._deliver(packet.envelope, packet.due_ns)
+
+    def _deliver(self, envelope: Envelope, due_ns: int) -> None:
+        self.now_ns = self._as_of(due_ns)
+        arrived_ns = self.now_ns if self._clocked else due_ns
+        self.reactor.on_message(self._delivered(envelope, arrived_ns))
 
     def _delivered(self, envelope: Envelope, arrived_ns: int) -> Envelope:
         """Envelope whose path reaches up to now: on the way until it arrived, waiting since."""
@@ -168,6 +176,9 @@ class Loop:
     def _fire(self, due_ns: int, kind: int, sequence: int, payload: Any) -> None:
         if sequence in self._cancelled:
             self._cancelled.discard(sequence)
+            return
+        if kind == _MESSAGE:
+            self._deliver(payload, due_ns)
             return
         self.now_ns = self._as_of(due_ns)
         if kind == _DONE:

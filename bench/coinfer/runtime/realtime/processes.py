@@ -20,8 +20,9 @@ from coinfer.runtime.realtime.device_loop import DeviceLoop
 from coinfer.runtime.realtime.link_loop import LinkLoop
 from coinfer.runtime.realtime.liveness import Pulse
 from coinfer.runtime.realtime.loop import die_with_parent, sharpen_timers
+from coinfer.runtime.realtime.packets import HUB, System, address
 from coinfer.runtime.realtime.setup import Setup
-from coinfer.runtime.realtime.transport import HUB, DealerPort, RouterPort, System, address
+from coinfer.runtime.realtime.transport import DealerPort, RouterPort
 from coinfer.runtime.runner import Runner, Value
 from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.topology import Topology
@@ -50,7 +51,7 @@ def run_device(
     import torch
 
     torch.set_num_threads(1)
-    port = DealerPort(setup.endpoint, address(name, birth))
+    port = DealerPort(setup.endpoint, setup.gate(), address(name, birth))
     loop = DeviceLoop(port, setup, name, birth)
     topology = setup.topology()
     runner = Runner(setup.build, memo=False)
@@ -66,8 +67,9 @@ def run_device(
             "busy_ns": loop.busy_ns,
             "events": loop.events,
             "overruns": loop.overruns,
-            "stale": reactor.stale_messages + loop.stale + loop.foreign + port.dropped,
+            "stale": reactor.stale_messages + loop.stale,
             "corrupt": reactor.corrupt_messages,
+            "foreign": loop.foreign,
             "deferred": loop.deferred,
         }
 
@@ -129,7 +131,7 @@ def run_device(
 def run_hub(setup: Setup) -> None:
     """Be the hub until told to finish: links, liveness, and the way of every packet."""
     _settle_in(None)
-    port = RouterPort(setup.endpoint)
+    port = RouterPort(setup.endpoint, setup.gate())
     centre = Centre(port, setup.run, setup.cluster)
     loop = LinkLoop(port, setup, centre)
     timeline = Timeline.of(setup.timeline)

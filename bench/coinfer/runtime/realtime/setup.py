@@ -9,7 +9,9 @@ from coinfer.cluster import Cluster
 from coinfer.cluster.cost_table import CostTable
 from coinfer.contract import Deployment
 from coinfer.runtime.meter import Meter
+from coinfer.runtime.realtime.gate import Gate
 from coinfer.runtime.runner import Build
+from coinfer.runtime.timeline import MOST_SPANS
 from coinfer.runtime.topology import Topology
 from coinfer_kernels import backend
 
@@ -28,6 +30,8 @@ class Setup(NamedTuple):
         Of the deployment; the fusion rule stays with the source.
     input_shape : tuple of int
         Shape of one input row.
+    requests, most_rows : int
+        How many requests there are, and most of them in one job.
     encoding, kernels : str
     costs : CostTable
     keep_ns : int
@@ -45,6 +49,8 @@ class Setup(NamedTuple):
     stages: tuple[Any, ...]
     replicas: tuple[Any, ...]
     input_shape: tuple[int, ...]
+    requests: int
+    most_rows: int
     encoding: str
     kernels: str
     costs: CostTable
@@ -56,6 +62,18 @@ class Setup(NamedTuple):
         """Topology as the devices need it."""
         deployment = Deployment(self.stages, self.replicas, _no_fusion)
         return Topology.of(deployment, self.cluster, modelled=self.dilated)
+
+    def gate(self) -> Gate:
+        """Gate of a socket."""
+        return Gate(
+            self.run,
+            self.topology(),
+            self.input_shape,
+            self.requests,
+            self.most_rows,
+            hub=self.dilated,
+            spans=MOST_SPANS if self.timeline else 0,
+        )
 
     def meter(self, device: str) -> Callable[[], Meter]:
         """Maker of meters for a device."""

@@ -14,10 +14,11 @@ from coinfer.runtime.events import End
 from coinfer.runtime.hub import HubReactor, Resend
 from coinfer.runtime.realtime.centre import Centre
 from coinfer.runtime.realtime.loop import Loop
+from coinfer.runtime.realtime.packets import HUB, Packet, Parcel, System
 from coinfer.runtime.realtime.setup import Setup
-from coinfer.runtime.realtime.transport import HUB, DealerPort, Packet, Parcel, RouterPort, System
+from coinfer.runtime.realtime.transport import DealerPort, RouterPort
 from coinfer.runtime.timeline import Timeline
-from coinfer.runtime.wire import Envelope, Flight
+from coinfer.runtime.wire import Body, Envelope, Flight
 
 
 class SourceLoop(Loop):
@@ -34,12 +35,21 @@ class SourceLoop(Loop):
         Called again and again.
     on_fault : callable
         Given the timers that are faults, or ends of them.
+    knows : callable
+        Tells whether what comes belongs to a request that has come before.
     """
 
     def __init__(self, port: DealerPort | RouterPort, setup: Setup) -> None:
         super().__init__(port, setup.run, setup.meter(SOURCE), dilated=setup.dilated, exact=True)
         self.on_turn: Callable[[], None] = lambda: None
         self.on_fault: Callable[[FaultEvent | End], None]
+        self.knows: Callable[[Body], bool]
+        self._unknown = 0
+
+    @property
+    def foreign(self) -> int:
+        """Messages that were refused, those about no row of an open or former job among them."""
+        return super().foreign + self._unknown
 
     def tell(self, where: str, kind: str, **info: Any) -> None:
         """Tell the process at an address something."""
@@ -58,6 +68,16 @@ class SourceLoop(Loop):
             return until()
 
         super().run(stop)
+
+    def _take(self, packet: Packet) -> None:
+        envelope = packet.envelope if isinstance(packet, Parcel) else None
+        if envelope is None or envelope.to != SOURCE or self.knows(envelope.body):
+            self._accept(packet)
+        else:
+            self._unknown += 1
+
+    def _accept(self, packet: Packet) -> None:
+        super()._take(packet)
 
     def _expire(self, token: Any) -> None:
         if isinstance(token, FaultEvent | End):
@@ -119,8 +139,8 @@ class CentreLoop(SourceLoop):
 
         super().run(stop)
 
-    def _take(self, packet: Packet) -> None:
-        if isinstance(packet, Parcel) and packet.run == self._run:
+    def _accept(self, packet: Packet) -> None:
+        if isinstance(packet, Parcel):
             self.now_ns = self.clock_ns()
             self._hub.on_message(packet.envelope)
         elif isinstance(packet, System) and packet.kind == "beat":
@@ -128,7 +148,7 @@ class CentreLoop(SourceLoop):
         else:
             if isinstance(packet, System) and packet.kind == "report":
                 self.centre.watch.forget(packet.name)
-            super()._take(packet)
+            super()._accept(packet)
 
     def _expire(self, token: Any) -> None:
         if isinstance(token, Flight | Resend | Envelope):

@@ -1,131 +1,37 @@
 """Packets on ZeroMQ: ROUTER at the hub (or the source, in native mode), DEALER everywhere else.
 
 ROUTER/DEALER because devices dial in: errors come device by device, there is no slow joiner,
-and nothing is dropped in silence.
+and nothing is dropped in silence. What comes in passes the gate before anybody acts on it.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
-import msgspec
 import zmq
 
-from coinfer.runtime.wire import Data, Envelope
+from coinfer.runtime.realtime.gate import Gate
+from coinfer.runtime.realtime.packets import COPY_BELOW_BYTES, Packet, Parcel, pack
 
-COPY_BELOW_BYTES = 65536
-"""Handing a frame to the I/O thread without a copy pays from about here."""
+OPTIONS: Final = (
+    (zmq.LINGER, 0),
+    (zmq.RCVHWM, 100),
+    (zmq.RECONNECT_IVL, 20),
+    (zmq.RECONNECT_IVL_MAX, 200),
+)
+"""Of every socket. No heartbeats of ZMTP: they would cut off a device that is paused, and miss one
+whose loop hangs; ours come from a thread of the device."""
 
+SEND_MS: Final = 5000
+"""Longest wait for room in the queue to the router; it is full only while the router is not up."""
 
-class Parcel(msgspec.Struct, frozen=True, tag="parcel"):
-    """An envelope under way; its frame, if any, is a message part of its own.
+SPIN_NS: Final = 100_000
+"""Sharpened sleeps overshoot by less than this on a quiet machine: what is left is spun."""
 
-    Attributes
-    ----------
-    run : int
-        Token of the run: what belongs to another one is dropped and counted.
-    due_ns : int
-        When the receiver gets it, as modelled (real time), or when it was sent (native).
-    birth : int
-        Life of the device that it comes from or goes to: a later one must not take it.
-    """
-
-    run: int
-    due_ns: int
-    envelope: Envelope
-    birth: int = 0
-
-
-class System(msgspec.Struct, frozen=True, tag="system"):
-    """What drivers tell each other; no link model applies.
-
-    Attributes
-    ----------
-    kind : str
-        From a device: ``ready``, ``hello``, ``beat``, ``slowed``, ``overflow``, ``report``. To
-        one: ``go``, ``slow``, ``finish``. To the hub: ``go``, ``life``, ``impair``, ``finish``;
-        from it: ``lost``, ``alive``, ``report``.
-    name : str
-        The device that it is about.
-    birth : int
-        Its life.
-    """
-
-    run: int
-    kind: str
-    name: str
-    info: dict[str, Any] = {}
-    birth: int = 0
-
-
-Packet: TypeAlias = Parcel | System
-
-HUB: Final = "hub"
-
-
-def address(device: str, birth: int) -> str:
-    """Where the process of one life of a device is reached.
-
-    Examples
-    --------
-    >>> address("d0", 1)
-    'd0#1'
-    """
-    return f"{device}#{birth}"
-
-
-def device_at(where: str) -> str:
-    """Device whose life is reached there.
-
-    Examples
-    --------
-    >>> device_at(address("d0", 1))
-    'd0'
-    """
-    return where.rpartition("#")[0]
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Parcel | System)
-
-
-def pack(packet: Packet) -> list[Any]:
-    """Message parts of a packet.
-
-    Examples
-    --------
-    >>> unpack(pack(System(1, "ready", "d0"))).kind
-    'ready'
-    """
-    if isinstance(packet, Parcel) and isinstance(packet.envelope.body, Data):
-        body = packet.envelope.body
-        bare = msgspec.structs.replace(
-            packet,
-            envelope=msgspec.structs.replace(
-                packet.envelope, body=msgspec.structs.replace(body, frame=b"")
-            ),
-        )
-        return [_ENCODER.encode(bare), body.frame]
-    return [_ENCODER.encode(packet)]
-
-
-def unpack(parts: list[Any]) -> Packet:
-    """Packet from message parts.
-
-    Raises
-    ------
-    msgspec.MsgspecError
-        If the parts are not a packet.
-    """
-    packet = _DECODER.decode(parts[0])
-    if isinstance(packet, Parcel) and isinstance(packet.envelope.body, Data):
-        if len(parts) != 2:
-            raise msgspec.ValidationError("a parcel with data has two parts")
-        body = msgspec.structs.replace(packet.envelope.body, frame=parts[1])
-        envelope = msgspec.structs.replace(packet.envelope, body=body)
-        return msgspec.structs.replace(packet, envelope=envelope)
-    return packet
+BURST: Final = 64
+"""Packets taken at once at most: a flood must not keep what is due from being done."""
 
 
 class Port(Protocol):
@@ -133,11 +39,14 @@ class Port(Protocol):
 
     Attributes
     ----------
-    dropped : int
-        Messages that were no packet, or that had nobody to go to.
+    foreign : int
+        Messages that the gate refused: no packet, of another run, or not as this run has them.
+    undelivered : int
+        Parcels that had nobody to go to.
     """
 
-    dropped: int
+    foreign: int
+    undelivered: int
 
     def send(self, to: str, packet: Packet) -> None:
         """Hand a packet over; a peer that is gone is not an error."""
@@ -155,37 +64,54 @@ class Port(Protocol):
 class _Socket:
     """What both ends share."""
 
-    def __init__(self, kind: int) -> None:
+    def __init__(self, kind: int, gate: Gate) -> None:
         self._context = zmq.Context()
         self._socket = self._context.socket(kind)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.SNDHWM, 1000),
-            (zmq.RCVHWM, 1000),
-            (zmq.MAXMSGSIZE, 1 << 30),
-            (zmq.RECONNECT_IVL, 20),
-            (zmq.RECONNECT_IVL_MAX, 200),
-        ):
+        for option, value in OPTIONS:
             self._socket.setsockopt(option, value)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, gate.most_bytes)
         self._socket.copy_threshold = COPY_BELOW_BYTES
-        self.dropped = 0
+        self._gate = gate
+        self.foreign = 0
+        self.undelivered = 0
 
     def receive(self, timeout_ns: int) -> list[Packet]:
-        """Packets that have come. `zmq_poll` counts whole milliseconds: the rest is slept."""
-        whole_ms, rest_ns = divmod(max(timeout_ns, 0), 1_000_000)
-        if not self._socket.poll(whole_ms) and rest_ns:
-            time.sleep(rest_ns / 1e9)
+        """Packets that have come.
+
+        `zmq_poll` counts whole milliseconds: the rest is slept, then spun. Nothing is taken while
+        it sleeps, for less than a millisecond before something is due.
+        """
+        if timeout_ns > 0:
+            end_ns = time.monotonic_ns() + timeout_ns
+            if not self._socket.poll(timeout_ns // 1_000_000):
+                left_ns = end_ns - time.monotonic_ns()
+                if left_ns > SPIN_NS:
+                    time.sleep((left_ns - SPIN_NS) / 1e9)
+                while time.monotonic_ns() < end_ns and not self._socket.poll(0):
+                    pass
         packets = []
-        while self._socket.poll(0):
-            parts = self._socket.recv_multipart()
+        for _ in range(BURST):
             try:
-                packets.append(self._unpack(parts))
-            except (msgspec.MsgspecError, IndexError):
-                self.dropped += 1
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            packet = self._admitted(parts)
+            if packet is None:
+                self.foreign += 1
+            else:
+                packets.append(packet)
         return packets
 
-    def _unpack(self, parts: list[Any]) -> Packet:
-        return unpack(parts)
+    def _admitted(self, parts: Sequence[bytes]) -> Packet | None:
+        raise NotImplementedError
+
+    def _send(self, packet: Packet, parts: list[Any]) -> None:
+        try:
+            self._socket.send_multipart(parts, copy=False)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                raise
+            self.undelivered += isinstance(packet, Parcel)
 
     def close(self) -> None:
         """Drop what is not sent yet and free the socket."""
@@ -195,33 +121,37 @@ class _Socket:
 class DealerPort(_Socket):
     """End of a device or of the source: everything goes to the router."""
 
-    def __init__(self, endpoint: str, identity: str) -> None:
-        super().__init__(zmq.DEALER)
-        self._socket.setsockopt(zmq.IDENTITY, identity.encode())
+    def __init__(self, endpoint: str, gate: Gate, name: str) -> None:
+        super().__init__(zmq.DEALER, gate)
+        self._socket.setsockopt(zmq.IDENTITY, gate.identity(name))
+        self._socket.setsockopt(zmq.SNDTIMEO, SEND_MS)
         self._socket.connect(endpoint)
 
     def send(self, to: str, packet: Packet) -> None:
         """Send to the router, which knows where `to` is."""
-        self._socket.send_multipart(pack(packet), copy=False)
+        self._send(packet, pack(packet))
+
+    def _admitted(self, parts: Sequence[bytes]) -> Packet | None:
+        return self._gate.from_router(parts)
 
 
 class RouterPort(_Socket):
-    """End that the others dial; names them by the identity they chose."""
+    """End that the others dial; knows them by the identity they show.
 
-    def __init__(self, endpoint: str) -> None:
-        super().__init__(zmq.ROUTER)
+    A peer that shows an identity which is taken is not let in (no ``ROUTER_HANDOVER``): nobody
+    loses messages to it. A device that comes back has another identity.
+    """
+
+    def __init__(self, endpoint: str, gate: Gate) -> None:
+        super().__init__(zmq.ROUTER, gate)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        # What waits for a paused device has to wait, and must not hold up the others.
+        self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.bind(endpoint)
 
     def send(self, to: str, packet: Packet) -> None:
-        """Send to the peer of that name; one that is gone is counted."""
-        try:
-            self._socket.send_multipart([to.encode(), *pack(packet)], copy=False)
-        except zmq.ZMQError as error:
-            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
-                raise
-            self.dropped += 1
+        """Send to the peer of that name."""
+        self._send(packet, [self._gate.identity(to), *pack(packet)])
 
-    def _unpack(self, parts: list[Any]) -> Packet:
-        return unpack(parts[1:])
+    def _admitted(self, parts: Sequence[bytes]) -> Packet | None:
+        return self._gate.from_peer(parts[0], parts[1:])
