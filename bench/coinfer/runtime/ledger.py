@@ -26,7 +26,8 @@ class Entry:
     answered_ns: int | None = None
     first_answer_ns: int | None = None
     path: Path | None = None
-    arrived: set[str] = field(default_factory=set)
+    arrived: set[str] | None = field(default_factory=set)
+    """Stages; None once the request is settled, as only the answer's are asked for."""
     used: frozenset[str] = frozenset()
     bytes_up: int = 0
     bytes_down: int = 0
@@ -43,6 +44,8 @@ class Ledger:
         self._topology = topology
         self._warm_up = warm_up
         self.entries: dict[int, Entry] = {}
+        # Answers rest on few different sets of stages: requests share them.
+        self._used: dict[frozenset[str], frozenset[str]] = {}
 
     def open(self, request: int, item: int, label: int, intended_ns: int, now_ns: int) -> None:
         """Begin a request."""
@@ -52,6 +55,13 @@ class Ledger:
         """Whether nothing can change its status any more."""
         return bool(self.entries[request].status)
 
+    def arrived(self, rows: tuple[int, ...], stage: str) -> None:
+        """Note that the output of a stage is there for these requests."""
+        for row in rows:
+            stages = self.entries[row].arrived
+            if stages is not None:
+                stages.add(stage)
+
     def answer(self, request: int, answer: Answer, now_ns: int, path: Path) -> None:
         """Note an answer; a final one settles the request."""
         entry = self.entries[request]
@@ -59,16 +69,19 @@ class Ledger:
         entry.prediction = answer.labels[answer.rows.index(request)]
         entry.answered_ns = now_ns
         entry.path = path.plus(queue=path.origin_ns - entry.intended_ns)
-        entry.used = frozenset(entry.arrived)
+        used = frozenset(entry.arrived or ())
+        entry.used = self._used.setdefault(used, used)
         if entry.first_answer_ns is None:
             entry.first_answer_ns = now_ns
         if answer.final:
             entry.status = "degraded" if answer.degraded else "ok"
+            entry.arrived = None
 
     def close(self, request: int, status: str) -> None:
         """Settle a request without a final answer; a provisional one stands as degraded."""
         entry = self.entries[request]
         entry.status = "degraded" if entry.answer is not None else status
+        entry.arrived = None
 
     def sent(self, rows: tuple[int, ...], payload: int, frame: int) -> None:
         """Count one message to a device."""

@@ -149,8 +149,7 @@ class SourceReactor:
         if seen.issuperset(body.rows):
             return
         seen.update(body.rows)
-        for row in body.rows:
-            self.ledger.entries[row].arrived.add(body.stage)
+        self.ledger.arrived(body.rows, body.stage)
 
         def think(view: View) -> Outcome:
             value = view.kernels.decode(body.frame, self._encoding)
@@ -261,7 +260,7 @@ class SourceReactor:
             value = view.kernels.stage(macs, lambda: self._runner.run(stage, inputs)).array
             for row in action.rows:
                 self.ledger.absorb({row: (stage.macs, 0, 0, 0)})
-                self.ledger.entries[row].arrived.add(stage.id)
+            self.ledger.arrived(action.rows, stage.id)
             arrival = Arrival(stage.id, SOURCE, action.rows, value)
             return Outcome(tuple(job.fusion.on_arrival(arrival, view)))
 

@@ -16,6 +16,7 @@ import time
 import tracemalloc
 from heapq import heapify, heappop, heappush
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ EVENTS_A_DEVICE = 8
 """Of one request: three for its input, one for its computation, four for its answer."""
 
 MEMORY_REQUESTS = 2
+LONG_REQUESTS = 200_000
 
 
 def requests(devices: int) -> int:
@@ -134,6 +136,30 @@ def peak_bytes(how: str, devices: int) -> int:
     return _status_bytes("VmHWM") - before
 
 
+def growth() -> dict[str, Any]:
+    """Resident memory in a run of many requests on one device, from the first quarter on."""
+    command = [sys.executable, __file__, "growth", str(LONG_REQUESTS)]
+    marks = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    (first, first_bytes), (last, last_bytes) = marks[0], marks[-1]
+    return {
+        "requests": [request for request, _ in marks],
+        "resident_bytes": [count for _, count in marks],
+        "bytes_a_request": (last_bytes - first_bytes) / (last - first),
+    }
+
+
+def resident_bytes(requests: int) -> list[tuple[int, int]]:
+    """What is resident when every eighth of the requests begins."""
+    marks = []
+
+    def look(request: int) -> None:
+        if request >= requests // 4 and request % (requests // 8) == 0:
+            marks.append((request, _status_bytes("VmRSS")))
+
+    driver(1, requests, look).run()
+    return marks
+
+
 def _status_bytes(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
@@ -153,6 +179,7 @@ def main(folder: Path) -> None:
         "speed": speed(),
         "load_average": [load_before, os.getloadavg()[0]],
         "memory": memory(),
+        "growth": growth(),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "driver.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
@@ -165,10 +192,13 @@ def main(folder: Path) -> None:
                 **row
             )
         )
+    print("{bytes_a_request:.0f} bytes a request".format(**data["growth"]))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
+    if sys.argv[1] == "growth":
+        print(json.dumps(resident_bytes(int(sys.argv[2]))))
+    elif len(sys.argv) == 3:
         print(peak_bytes(sys.argv[1], int(sys.argv[2])))
     else:
         main(Path(sys.argv[1]))

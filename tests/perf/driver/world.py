@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -77,8 +77,9 @@ def scenario(devices: int, requests: int) -> Scenario:
     )
 
 
-def driver(devices: int, requests: int) -> VirtualDriver:
+def driver(
+    devices: int, requests: int, on_request: Callable[[int], None] = lambda _: None
+) -> VirtualDriver:
     """A run that has not begun; equal inputs, so that the one stage is computed once."""
-    return VirtualDriver(
-        scenario(devices, requests), Runner(lambda _: torch.nn.Identity(), memo=True)
-    )
+    runner = Runner(lambda _: torch.nn.Identity(), memo=True)
+    return VirtualDriver(scenario(devices, requests), runner, on_request)
