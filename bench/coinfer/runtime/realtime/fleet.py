@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Final
 
@@ -44,6 +45,9 @@ class Fleet:
         self._context.set_forkserver_preload([*PRELOAD, setup.build.__module__])
         self._rejoins = Counter(f.target for f in faults if f.kind == "rejoin")
         self._processes: dict[str, ForkServerProcess] = {}
+        # To start a process takes tens of milliseconds, which a run does not have.
+        self._starter = ThreadPoolExecutor(1, "starter")
+        self._starts: dict[str, Future[None]] = {}
         names = setup.cluster.names
         cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self.pinned = len(names) <= len(cpus) - 1
@@ -65,9 +69,11 @@ class Fleet:
             self.call(name, 0)
         for name in self._setup.cluster.names:
             self.have_ready(name, 1)
+        for start in self._starts.values():
+            start.result()
 
     def call(self, device: str, birth: int, zero_ns: int | None = None) -> None:
-        """Have the process of a life started; `zero_ns` is when the run began, if it has."""
+        """Have the process of a life started soon; `zero_ns` is when the run began, if it has."""
         where = address(device, birth)
         if where not in self._processes:
             self._processes[where] = process = self._context.Process(
@@ -76,7 +82,7 @@ class Fleet:
                 name=f"coinfer {device}",
                 daemon=True,
             )
-            process.start()
+            self._starts[where] = self._starter.submit(process.start)
 
     def have_ready(self, device: str, birth: int, zero_ns: int | None = None) -> None:
         """Start the process of a life that the plan of faults has a use for later on."""
@@ -85,6 +91,7 @@ class Fleet:
 
     def send(self, where: str, what: signal.Signals) -> None:
         """Send a signal to a process, unless it is gone."""
+        self._starts[where].result()
         process = self._processes[where]
         if process.pid is not None and process.is_alive():
             os.kill(process.pid, what)
@@ -98,12 +105,13 @@ class Fleet:
         return bool(status == psutil.STATUS_STOPPED)
 
     def exit_code(self, where: str) -> int | None:
-        """Exit code of a process, None while it runs."""
+        """Exit code of a process, None while it runs, or is about to."""
         process = self._processes[where]
         return None if process.is_alive() else process.exitcode
 
     def end(self, leaving: Iterable[str] = ()) -> None:
         """Leave no process behind; those that are about to leave are given a moment."""
+        self._starter.shutdown()
         for where in leaving:
             self._processes[where].join(0.2)
         for process in self._processes.values():
