@@ -18,6 +18,7 @@ from coinfer.cli.app import app
 from coinfer.cluster import BOARDS, CLUSTERS, Cluster, Device, Fault, Link, Workload
 from coinfer.cluster.faults import KINDS
 from coinfer.methods import parameter_types
+from coinfer.methods.portions import PortionParameters
 from coinfer.metrics import METRICS
 from coinfer.suite import AXES, expand
 from coinfer.suite.load import read_suite
@@ -123,7 +124,10 @@ OWN = [n for n, kind in parameter_types().items() if kind.__module__.startswith(
 def test_every_parameter_of_a_method_is_documented_with_its_default(method):
     common = defaults_in((ROOT / "docs/methods.md").read_text("utf-8").partition("\n## ")[0])
     own = defaults_in(section("methods.md", f"## `{method}`"))
-    assert common | own == in_code(parameter_types()[method])
+    kind = parameter_types()[method]
+    if issubclass(kind, PortionParameters):
+        common |= defaults_in(section("methods.md", "## Lost portions"))
+    assert common | own == in_code(kind)
 
 
 def test_every_axis_is_documented_with_its_default():

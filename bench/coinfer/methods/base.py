@@ -18,12 +18,15 @@ from coinfer.contract import Deployment
 from coinfer.models import Partition, StudentSpec, TeacherSpec
 from coinfer.planning import Partitioner, PlanDevice
 from coinfer.training import (
+    FusedArtifact,
+    FusionName,
     JointArtifact,
     OnProgress,
     Recipe,
     SingleArtifact,
     TeacherArtifact,
     Zoo,
+    fit_fusion,
     fit_joint,
     fit_single,
 )
@@ -42,7 +45,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Training recipe; ``auto`` takes ``smoke`` for digits and ``quickstart`` otherwise.
     """
 
-    recipe: Literal["auto", "smoke", "quickstart", "full"] = "auto"
+    recipe: Literal["auto", "smoke", "quickstart", "reference", "full"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -110,15 +113,45 @@ class Workshop:
     data_dir: str | None = None
 
     def distil(
-        self, profile: Profile, students: Sequence[StudentSpec], partitions: Sequence[Partition]
+        self,
+        profile: Profile,
+        students: Sequence[StudentSpec],
+        partitions: Sequence[Partition],
+        dropout: tuple[float, ...] = (),
     ) -> JointArtifact:
-        """One student a partition, trained jointly, or found in the zoo."""
+        """One student a partition, trained jointly, or found in the zoo.
+
+        Parameters
+        ----------
+        profile : Profile
+        students : sequence of StudentSpec
+        partitions : sequence of Partition
+        dropout : tuple of float
+            Probability that a portion is lost during training: one for all, or one a student;
+            the recipe's where it is empty.
+        """
+        recipe = self.recipe.students
+        if dropout:
+            recipe = msgspec.structs.replace(recipe, portion_dropout=dropout)
         return fit_joint(
             profile.dataset,
             profile.teacher,
             students,
             partitions,
-            self.recipe.students,
+            recipe,
+            self.train_seed,
+            self.zoo,
+            self.progress,
+            self.data_dir,
+        )
+
+    def fuse(self, profile: Profile, fusion: FusionName, joint: JointArtifact) -> FusedArtifact:
+        """Students with what stands for those that are lost, trained or found in the zoo."""
+        return fit_fusion(
+            fusion,
+            joint,
+            profile.teacher,
+            self.recipe,
             self.train_seed,
             self.zoo,
             self.progress,

@@ -1,7 +1,7 @@
 """``nonn``: one student a device, no replicas (arXiv 1907.11804).
 
 As many partitions as devices, by communities of the activation graph; one identical student,
-sized to the weakest device. A lost portion is filled with zeros.
+sized to the weakest device. What stands for a lost portion is a parameter; zeros by default.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ from typing import Any
 from coinfer.cluster import Cluster
 from coinfer.contract import Deployment
 from coinfer.errors import PlanError
-from coinfer.methods.base import Parameters, Profile, Workshop, broadcast_ns, portion_ns
-from coinfer.methods.portions import deploy_portions, trained
+from coinfer.methods.base import Profile, Workshop, broadcast_ns, portion_ns
+from coinfer.methods.portions import (
+    PortionParameters,
+    deploy_portions,
+    fit_portions,
+    fused_notes,
+)
 from coinfer.methods.sizing import Sized, size_students
 from coinfer.models import Partition, StudentSpec
-from coinfer.training import JointArtifact
+from coinfer.training import FusedArtifact
 
 
-class NoNNParameters(Parameters, frozen=True, kw_only=True):
+class NoNNParameters(PortionParameters, frozen=True, kw_only=True):
     """Parameters of ``nonn``; all are [ours].
 
     Attributes
@@ -42,7 +47,8 @@ class NoNNPlan:
     partitions: tuple[Partition, ...]
     student: StudentSpec
     device_ns: tuple[int, ...]
-    joint: JointArtifact | None = None
+    outages: tuple[float, ...]
+    fused: FusedArtifact | None = None
 
     @property
     def predicted_ns(self) -> int:
@@ -62,14 +68,14 @@ class NoNNPlan:
                 self.devices, self.partitions, self.device_ns, strict=True
             )
         ]
-        return {"groups": groups, **trained(self.joint)}
+        return {"groups": groups, **fused_notes(self.fused)}
 
 
 class NoNN:
     """Network of neural networks."""
 
     Parameters = NoNNParameters
-    summary = "one identical student a device, no replicas; lost portions zero-filled"
+    summary = "one identical student a device, no replicas; lost portions filled"
 
     def __init__(self, parameters: NoNNParameters) -> None:
         self._parameters = parameters
@@ -97,12 +103,16 @@ class NoNN:
             + portion_ns(cluster, device, student.macs, profile.payload_bytes(len(partition)))
             for device, partition in zip(devices, partitions, strict=True)
         )
-        return NoNNPlan(devices, partitions, student.spec, predicted)
+        outages = tuple(d.failure_probability for d in cluster.devices)
+        return NoNNPlan(devices, partitions, student.spec, predicted, outages)
 
     def fit(self, plan: NoNNPlan, profile: Profile, workshop: Workshop) -> NoNNPlan:
         """Distil one student a partition, jointly."""
         students = [plan.student] * len(plan.partitions)
-        return replace(plan, joint=workshop.distil(profile, students, plan.partitions))
+        fused = fit_portions(
+            self._parameters, profile, workshop, students, plan.partitions, plan.outages
+        )
+        return replace(plan, fused=fused)
 
     def calibrate(self, plan: NoNNPlan, profile: Profile, workshop: Workshop) -> NoNNPlan:
         """Nothing to set."""
@@ -110,9 +120,9 @@ class NoNN:
 
     def deploy(self, plan: NoNNPlan, profile: Profile, cluster: Cluster) -> Deployment:
         """One replica of each student, the head at the source."""
-        assert plan.joint is not None
+        assert plan.fused is not None
         return deploy_portions(
-            plan.joint,
+            plan.fused,
             [[device] for device in plan.devices],
             profile,
             plan.predicted_ns,

@@ -1,17 +1,18 @@
 """Fusion of one-exit portions: what NoNN and RoCoIn do at the source.
 
 The source waits until every partition has arrived once (a group is one or several devices), runs
-the head on the concatenation in partition order, and answers. A partition whose whole group is
-lost, or that is late, is filled with zeros.
+the head on the concatenation in partition order, and answers. What stands for a partition whose
+whole group is lost, or that is late, is the method's parameter ``fusion``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from coinfer.contract import (
     INPUT,
@@ -28,12 +29,66 @@ from coinfer.contract import (
     Replica,
     Timer,
 )
-from coinfer.methods.base import Profile
+from coinfer.errors import UsageError
+from coinfer.methods.base import Parameters, Profile, Workshop
 from coinfer.methods.rows import aligned
-from coinfer.models import head_stage, student_stages
-from coinfer.training import JointArtifact
+from coinfer.models import Partition, StudentSpec, any_subset_stage, head_stage, student_stages
+from coinfer.training import FusedArtifact, FusionName, JointArtifact
 
 LATE = "late"
+
+
+class PortionParameters(Parameters, frozen=True, kw_only=True):
+    """What every method of one-exit portions takes; all are [ours].
+
+    Attributes
+    ----------
+    fusion : {"zero-fill", "mean-fill", "any-subset"}
+        What stands for a lost portion: zeros; its mean over the validation split; or nothing, and
+        a small network answers that takes the portions and which of them are there.
+    partition_dropout : float or "outage"
+        Probability that a portion is lost while the students and their head are trained; with
+        ``"outage"`` that of each group as it is planned for.
+    """
+
+    fusion: FusionName = "zero-fill"
+    partition_dropout: float | Literal["outage"] = 0.0
+
+    def __post_init__(self) -> None:
+        rate = self.partition_dropout
+        if rate != "outage" and not 0 <= rate < 1:
+            raise UsageError(f"partition_dropout is below 1 and not negative, or 'outage': {rate}")
+
+
+def fit_portions(
+    parameters: PortionParameters,
+    profile: Profile,
+    workshop: Workshop,
+    students: Sequence[StudentSpec],
+    partitions: Sequence[Partition],
+    outages: Sequence[float],
+) -> FusedArtifact:
+    """Distil one student a partition, jointly, and make what the fusion needs.
+
+    Parameters
+    ----------
+    parameters : PortionParameters
+    profile : Profile
+    workshop : Workshop
+    students : sequence of StudentSpec
+    partitions : sequence of Partition
+    outages : sequence of float
+        Probability that all devices of a partition fail.
+    """
+    rate = parameters.partition_dropout
+    dropout: tuple[float, ...] = ()
+    if rate == "outage":
+        # Rounded, so that the order of a product does not decide what is trained.
+        dropout = tuple(round(outage, 9) for outage in outages)
+    elif rate:
+        dropout = (rate,)
+    joint = workshop.distil(profile, students, partitions, dropout)
+    return workshop.fuse(profile, parameters.fusion, joint)
 
 
 @dataclass(frozen=True)
@@ -54,13 +109,57 @@ class PortionLayout:
     filters: tuple[int, ...]
     groups: tuple[tuple[str, ...], ...]
 
-    def gather(self, got: dict[str, FloatArray], rows: int) -> FloatArray:
-        """Concatenate what came, zeros for the rest; shape (rows, sum of filters)."""
-        parts = [
-            got.get(stage, np.zeros((rows, width), np.float32))
-            for stage, width in zip(self.stages, self.filters, strict=True)
-        ]
-        return np.concatenate(parts, axis=1)
+    def gather(
+        self, got: dict[str, Arrival], rows: tuple[int, ...], fill: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Concatenate what came, row by row.
+
+        Parameters
+        ----------
+        got : dict of str to Arrival
+            By stage.
+        rows : tuple of int
+            The rows that are wanted.
+        fill : ndarray of float32, shape (sum of filters,)
+            What stands for the values that did not come.
+
+        Returns
+        -------
+        vector : ndarray of float32, shape (rows, sum of filters)
+        present : ndarray of float32, shape (rows, K)
+            One where a portion came, else zero.
+        """
+        vector = np.tile(fill, (len(rows), 1))
+        present = np.zeros((len(rows), len(self.stages)), np.float32)
+        start = 0
+        for k, (stage, width) in enumerate(zip(self.stages, self.filters, strict=True)):
+            if stage in got:
+                arrival = got[stage]
+                came = np.isin(rows, arrival.rows)
+                values = aligned(arrival.value, arrival.rows, rows)
+                vector[came, start : start + width] = values[came]
+                present[came, k] = 1.0
+            start += width
+        return vector, present
+
+
+@dataclass(frozen=True)
+class PortionHead:
+    """What the source does with portions.
+
+    Attributes
+    ----------
+    stage : str
+        Turns them into logits.
+    fill : ndarray of float32, shape (sum of filters,)
+        What stands for lost values.
+    told : bool
+        The stage takes as a second input which portions are there.
+    """
+
+    stage: str
+    fill: npt.NDArray[np.float32]
+    told: bool = False
 
 
 class PortionFusion:
@@ -70,18 +169,19 @@ class PortionFusion:
     ----------
     job : Job
     layout : PortionLayout
-    head : str
-        Stage at the source that turns the vector into logits.
+    head : PortionHead
     patience_ns : int
-        How long a partition may stay out before zeros stand in for it.
+        How long a partition may stay out before it counts as lost.
     """
 
-    def __init__(self, job: Job, layout: PortionLayout, head: str, patience_ns: int) -> None:
+    def __init__(
+        self, job: Job, layout: PortionLayout, head: PortionHead, patience_ns: int
+    ) -> None:
         self._rows = job.rows
         self._layout = layout
         self._head = head
         self._patience_ns = patience_ns
-        self._got: dict[str, FloatArray] = {}
+        self._got: dict[str, Arrival] = {}
         self._decided = False
         self._late = False
 
@@ -89,14 +189,14 @@ class PortionFusion:
         """Keep a portion; answer when the head is done."""
         if arrival.stage == INPUT:
             return [Timer(self._patience_ns, LATE), *self._proceed(ctx)]
-        if arrival.stage == self._head:
+        if arrival.stage == self._head.stage:
             labels = ctx.kernels.exit_scores(arrival.value).label
             present = len(self._got)
             degraded = present < len(self._layout.stages)
             answer = tuple(int(label) for label in labels)
             return [Answer(self._rows, answer, degraded=degraded, present=present)]
         if not self._decided:
-            self._got[arrival.stage] = aligned(arrival.value, arrival.rows, self._rows)
+            self._got[arrival.stage] = arrival
         return self._proceed(ctx)
 
     def on_timer(self, token: str, ctx: FusionContext) -> Iterable[Action]:
@@ -121,12 +221,14 @@ class PortionFusion:
         self._decided = True
         if not self._got:
             return [GiveUp(self._rows)]
-        vector = self._layout.gather(self._got, len(self._rows))
-        return [Evaluate(self._head, self._rows, (vector,))]
+        head = self._head
+        vector, present = self._layout.gather(self._got, self._rows, head.fill)
+        inputs = (vector, present) if head.told else (vector,)
+        return [Evaluate(head.stage, self._rows, inputs)]
 
 
 def deploy_portions(
-    joint: JointArtifact,
+    fused: FusedArtifact,
     groups: Sequence[Sequence[str]],
     profile: Profile,
     predicted_ns: int,
@@ -137,7 +239,7 @@ def deploy_portions(
 
     Parameters
     ----------
-    joint : JointArtifact
+    fused : FusedArtifact
     groups : sequence of sequence of str
         Devices of each partition.
     profile : Profile
@@ -148,9 +250,14 @@ def deploy_portions(
     notes : dict
         For the report.
     """
+    joint = fused.joint
     sha = joint.weights_sha256
     students = [student_stages(joint.spec, k, sha)[0] for k in range(len(groups))]
-    head = head_stage(joint.spec, 1, sha)
+    if fused.head is None:
+        head = head_stage(joint.spec, 1, sha)
+    else:
+        head = any_subset_stage(joint.spec, fused.head.hidden, fused.head.weights_sha256)
+    rule = PortionHead(head.id, fused.fill, told=fused.head is not None)
     layout = PortionLayout(
         tuple(stage.id for stage in students),
         joint.spec.filters,
@@ -159,7 +266,7 @@ def deploy_portions(
 
     def fusion(job: Job) -> PortionFusion:
         late_ns = late_after_ns(predicted_ns, patience, profile.deadline_ns, job.size)
-        return PortionFusion(job, layout, head.id, late_ns)
+        return PortionFusion(job, layout, rule, late_ns)
 
     replicas = [
         Replica(stage.id, device)
@@ -186,3 +293,14 @@ def late_after_ns(predicted_ns: int, patience: float, deadline_ns: int, rows: in
 def trained(joint: JointArtifact | None) -> dict[str, Any]:
     """What training reached, exit by exit, where it has been done."""
     return {} if joint is None else {"validation_accuracy": list(joint.validation_accuracy)}
+
+
+def fused_notes(fused: FusedArtifact | None) -> dict[str, Any]:
+    """What training reached and how losses are met, where training has been done."""
+    if fused is None:
+        return {}
+    notes = {**trained(fused.joint), "fusion": fused.fusion}
+    if fused.head is not None:
+        by_survivors = {str(n): a for n, a in enumerate(fused.head.validation_accuracy, 1)}
+        notes["validation_accuracy_by_survivors"] = by_survivors
+    return notes

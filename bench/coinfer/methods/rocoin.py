@@ -13,20 +13,24 @@ from typing import Any
 from coinfer.cluster import Cluster
 from coinfer.contract import Deployment
 from coinfer.methods.base import (
-    Parameters,
     Profile,
     Workshop,
     broadcast_ns,
     plan_devices,
     portion_ns,
 )
-from coinfer.methods.portions import deploy_portions, trained
+from coinfer.methods.portions import (
+    PortionParameters,
+    deploy_portions,
+    fit_portions,
+    fused_notes,
+)
 from coinfer.methods.sizing import size_students
 from coinfer.planning import GroupPlan, RocoinPlan, StudentOption, plan_rocoin
-from coinfer.training import JointArtifact
+from coinfer.training import FusedArtifact
 
 
-class RoCoInParameters(Parameters, frozen=True, kw_only=True):
+class RoCoInParameters(PortionParameters, frozen=True, kw_only=True):
     """Parameters of ``rocoin``; all are [ours].
 
     Attributes
@@ -58,7 +62,7 @@ class RoCoInParameters(Parameters, frozen=True, kw_only=True):
 class _Plan:
     planned: RocoinPlan
     group_ns: tuple[int, ...]
-    joint: JointArtifact | None = None
+    fused: FusedArtifact | None = None
 
     @property
     def predicted_ns(self) -> int:
@@ -88,7 +92,7 @@ class _Plan:
             "latency_ms_by_assignment": {
                 name: round(1e3 * s, 3) for name, s in planned.latency_s_by_assignment.items()
             },
-            **trained(self.joint),
+            **fused_notes(self.fused),
         }
 
 
@@ -128,8 +132,13 @@ class RoCoIn:
 
     def fit(self, plan: _Plan, profile: Profile, workshop: Workshop) -> _Plan:
         """Distil one student a partition, jointly; replicas share its weights."""
-        students = [group.student.spec for group in plan.planned.groups]
-        return replace(plan, joint=workshop.distil(profile, students, plan.planned.partitions))
+        planned = plan.planned
+        students = [group.student.spec for group in planned.groups]
+        outages = [group.outage for group in planned.groups]
+        fused = fit_portions(
+            self._parameters, profile, workshop, students, planned.partitions, outages
+        )
+        return replace(plan, fused=fused)
 
     def calibrate(self, plan: _Plan, profile: Profile, workshop: Workshop) -> _Plan:
         """Nothing to set."""
@@ -137,9 +146,9 @@ class RoCoIn:
 
     def deploy(self, plan: _Plan, profile: Profile, cluster: Cluster) -> Deployment:
         """Each group's student on all of its devices, the head at the source."""
-        assert plan.joint is not None
+        assert plan.fused is not None
         return deploy_portions(
-            plan.joint,
+            plan.fused,
             [group.devices for group in plan.planned.groups],
             profile,
             plan.predicted_ns,

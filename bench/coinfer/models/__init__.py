@@ -14,6 +14,7 @@ from coinfer.models.specs import (
     canonical_sha256,
 )
 from coinfer.models.stages import (
+    any_subset_stage,
     classifier_stage,
     head_stage,
     stage,
@@ -22,8 +23,10 @@ from coinfer.models.stages import (
     teacher_stage,
 )
 from coinfer.models.student import JointModel, JointOutput, Student
+from coinfer.models.subset import AnySubsetHead
 
 __all__ = [
+    "AnySubsetHead",
     "BackboneSpec",
     "Classifier",
     "Cost",
@@ -34,6 +37,7 @@ __all__ = [
     "Student",
     "StudentSpec",
     "TeacherSpec",
+    "any_subset_stage",
     "build",
     "builtins",
     "canonical_sha256",

@@ -14,6 +14,7 @@ from coinfer.errors import ArtifactError, UsageError
 from coinfer.models.classifier import Classifier
 from coinfer.models.specs import StudentSpec, TeacherSpec
 from coinfer.models.student import Student
+from coinfer.models.subset import AnySubsetHead
 
 
 def build(ref: ModuleRef, weights: Mapping[str, Tensor] | None = None) -> nn.Module:
@@ -102,3 +103,8 @@ def student_exit(spec: Mapping[str, Any], in_channels: int, filters: int, exit: 
 def source_head(features: int, classes: int) -> nn.Module:
     """Build the fully connected head of one exit: concatenated portions to logits."""
     return nn.Linear(features, classes)
+
+
+def any_subset_head(features: int, partitions: int, classes: int, hidden: int) -> nn.Module:
+    """Build the head that takes concatenated portions and which of them are there."""
+    return AnySubsetHead(features, partitions, classes, hidden)

@@ -115,6 +115,28 @@ def head_stage(spec: JointSpec, b: int, weights_sha256: str | None) -> Stage:
     return stage(f"head{b}", ref, [], [(spec.features,)], to_source=False)
 
 
+def any_subset_stage(spec: JointSpec, hidden: int, weights_sha256: str | None) -> Stage:
+    """Make ``any-subset``, a head for concatenated portions and which of them are there.
+
+    Parameters
+    ----------
+    spec : JointSpec
+    hidden : int
+        Units of the hidden layer.
+    weights_sha256 : str or None
+        Of the head's own artifact.
+    """
+    partitions = len(spec.filters)
+    arguments = {
+        "features": spec.features,
+        "partitions": partitions,
+        "classes": spec.classes,
+        "hidden": hidden,
+    }
+    ref = ModuleRef(f"{_BUILDERS}:any_subset_head", arguments, weights_sha256)
+    return stage("any-subset", ref, [], [(spec.features,), (partitions,)], to_source=False)
+
+
 def teacher_ref(
     spec: TeacherSpec, in_channels: int, classes: int, weights_sha256: str | None
 ) -> ModuleRef:

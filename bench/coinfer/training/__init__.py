@@ -1,6 +1,7 @@
 """Training: recipes, losses, and the zoo that keeps what was trained."""
 
 from coinfer.training.calibration import CalibrationOutputs, calibration_outputs
+from coinfer.training.fusion import FusedArtifact, FusionName, fit_fusion
 from coinfer.training.joint import JointArtifact, fit_joint, load_joint
 from coinfer.training.loop import OnProgress, Progress
 from coinfer.training.partitions import remembered_partitions, remembering_partitioner
@@ -9,10 +10,12 @@ from coinfer.training.recipe import (
     Recipe,
     Schedule,
     StudentRecipe,
+    SubsetHeadRecipe,
     TeacherRecipe,
     recipe,
 )
 from coinfer.training.single import SingleArtifact, fit_single
+from coinfer.training.subset_head import SubsetHeadArtifact, fit_subset_head
 from coinfer.training.teacher import TeacherArtifact, fit_teacher, load_teacher, teacher_inputs
 from coinfer.training.views import teacher_views
 from coinfer.training.zoo import Artifact, Zoo, shipped_zoo, user_zoo
@@ -21,6 +24,8 @@ __all__ = [
     "RECIPES",
     "Artifact",
     "CalibrationOutputs",
+    "FusedArtifact",
+    "FusionName",
     "JointArtifact",
     "OnProgress",
     "Progress",
@@ -28,12 +33,16 @@ __all__ = [
     "Schedule",
     "SingleArtifact",
     "StudentRecipe",
+    "SubsetHeadArtifact",
+    "SubsetHeadRecipe",
     "TeacherArtifact",
     "TeacherRecipe",
     "Zoo",
     "calibration_outputs",
+    "fit_fusion",
     "fit_joint",
     "fit_single",
+    "fit_subset_head",
     "fit_teacher",
     "load_joint",
     "load_teacher",

@@ -205,7 +205,8 @@ def _train(
         return terms._asdict()
 
     what = f"{len(spec.students)} × {spec.students[0].name}"
-    figures = fit(model, len(lessons), loss, recipe.schedule, seed, what, progress)
+    unfinished = zoo.unfinished(canonical_sha256(dict(inputs)))
+    figures = fit(model, len(lessons), loss, recipe.schedule, seed, what, progress, unfinished)
     accuracies = {
         f"{name}_accuracy": _accuracies(model.eval(), data, name) for name in ("validation", "test")
     }

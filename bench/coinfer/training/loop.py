@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from coinfer.training.images import Pictures, generator
 from coinfer.training.recipe import Schedule
+from coinfer.training.unfinished import Unfinished
 
 _REPORT_EVERY_STEPS = 20
 _INFERENCE_BATCH = 500
@@ -80,6 +82,8 @@ def fit(
     seed: int,
     what: str,
     progress: OnProgress | None = None,
+    unfinished: Path | None = None,
+    after_epoch: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Train a module; the weights after the last epoch are the result.
 
@@ -95,11 +99,18 @@ def fit(
     what : str
         For `progress`.
     progress : callable, optional
+    unfinished : Path, optional
+        The state after each epoch is kept in this file. A training that finds it goes on from
+        there, and on one thread ends at the same bits as one that was never interrupted.
+    after_epoch : callable, optional
+        Not for a training that may be resumed: it sees only the epochs of this process.
 
     Returns
     -------
     dict
-        ``terms`` (mean of each loss term over the last epoch), ``seconds`` and ``precision``.
+        ``epochs`` (mean of each loss term, epoch by epoch), ``terms`` (those of the last),
+        ``seconds``, ``precision``, and ``resumed_after`` where it was interrupted: the numbers of
+        epochs that were done by then.
     """
     module.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     precision = precision_for(module)
@@ -122,12 +133,18 @@ def fit(
         final_div_factor=100,
     )
     begun = time.perf_counter()
-    sums: dict[str, float] = {}
-    step = 0
-    for epoch in range(schedule.epochs):
+    figures: dict[str, Any] = {"epochs": [], "seconds": 0.0}
+    state = None if unfinished is None else Unfinished(unfinished)
+    if state is not None and (found := state.load(module, optimiser, rate)) is not None:
+        figures = found
+        figures.setdefault("resumed_after", []).append(len(found["epochs"]))
+    spent_s = figures["seconds"]
+    resumed = len(figures["epochs"])
+    step = resumed * per_epoch
+    for epoch in range(resumed, schedule.epochs):
         order = torch.randperm(count, generator=generator(seed, "order", epoch))
         draws = generator(seed, "batches", epoch)
-        sums = {}
+        sums: dict[str, float] = {}
         for which in torch.split(order[: per_epoch * schedule.batch], schedule.batch):
             with torch.autocast("cpu", precision, enabled=precision != torch.float32):
                 terms = loss(which, epoch, draws)
@@ -141,11 +158,14 @@ def fit(
             if progress and (step % _REPORT_EVERY_STEPS == 0 or step == steps):
                 seconds = time.perf_counter() - begun
                 progress(Progress(what, step, steps, epoch + 1, schedule.epochs, values, seconds))
-    return {
-        "terms": {name: total / per_epoch for name, total in sums.items()},
-        "seconds": round(time.perf_counter() - begun, 2),
-        "precision": str(precision).removeprefix("torch."),
-    }
+        figures["epochs"].append({name: total / per_epoch for name, total in sums.items()})
+        figures["seconds"] = round(spent_s + time.perf_counter() - begun, 2)
+        if state is not None:
+            state.save(module, optimiser, rate, figures)
+        if after_epoch is not None:
+            after_epoch()
+    precise = str(precision).removeprefix("torch.")
+    return {**figures, "terms": figures["epochs"][-1], "precision": precise}
 
 
 def outputs(

@@ -175,7 +175,8 @@ def _train(
         )
 
     what = f"{spec.name} alone, member {member}"
-    figures = fit(model, len(lessons), loss, recipe.schedule, seed, what, progress)
+    unfinished = zoo.unfinished(canonical_sha256(dict(inputs)))
+    figures = fit(model, len(lessons), loss, recipe.schedule, seed, what, progress, unfinished)
     accuracies = {
         f"{name}_accuracy": _accuracy(model.eval(), data, name) for name in ("validation", "test")
     }

@@ -143,7 +143,10 @@ def _train(
         return {"label": F.cross_entropy(model(batch), labels[which])}
 
     what = f"teacher {spec.name}"
-    figures = fit(model, len(pictures), loss, recipe.schedule, train_seed, what, progress)
+    unfinished = zoo.unfinished(canonical_sha256(dict(inputs)))
+    figures = fit(
+        model, len(pictures), loss, recipe.schedule, train_seed, what, progress, unfinished
+    )
 
     model.eval()
     features = {}

@@ -134,10 +134,15 @@ class Zoo:
         }
         self.root.mkdir(parents=True, exist_ok=True)
         # The description comes last: whoever finds it finds the tensors too.
-        _write(self.root / f"{address}.safetensors", content)
+        write_aside(self.root / f"{address}.safetensors", content)
         text = msgspec.json.format(msgspec.json.encode(description), indent=2)
-        _write(self.root / f"{address}.json", text + b"\n")
+        write_aside(self.root / f"{address}.json", text + b"\n")
+        self.unfinished(address).unlink(missing_ok=True)
         return _described(self.root / f"{address}.json")
+
+    def unfinished(self, address: str) -> Path:
+        """Where a training that will end at `address` keeps its state; `put` removes the file."""
+        return self.root / "unfinished" / f"{address}.safetensors"
 
     def remember(self, inputs: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """Return the JSON value stored under `inputs`, computing and storing it the first time."""
@@ -199,6 +204,7 @@ class Zoo:
             if path.suffix in {".json", ".safetensors", ".part"}
             and (path.suffix == ".part" or path.stem not in sound)
         ]
+        removed += sorted((self.root / "unfinished").glob("*.part"))
         for path in removed:
             path.unlink()
         return removed
@@ -216,9 +222,9 @@ class Zoo:
             raise ArtifactError(f"no artifact {address} in {self.root} or {self.shipped}")
         content = _verified(artifact.path, artifact.weights_sha256)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / artifact.path.name, content)
+        write_aside(folder / artifact.path.name, content)
         description = artifact.path.with_suffix(".json")
-        _write(folder / description.name, description.read_bytes())
+        write_aside(folder / description.name, description.read_bytes())
 
     def _descriptions(self) -> Iterator[Path]:
         for folder in (self.root, self.shipped):
@@ -262,7 +268,7 @@ def _digest_or_none(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_aside(path: Path, content: bytes) -> None:
     """Write a file aside and rename it, so that no reader sees half of it."""
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
     with os.fdopen(handle, "wb") as stream:

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Timer
-from coinfer.methods.portions import PortionFusion, PortionLayout, late_after_ns
+from coinfer.methods.portions import PortionFusion, PortionHead, PortionLayout, late_after_ns
 
 LAYOUT = PortionLayout(("s0", "s1"), (2, 3), (("a", "b"), ("c",)))
+ZEROS = PortionHead("head", np.zeros(5, np.float32))
 
 
 @pytest.fixture
 def fusion(ctx):
-    made = PortionFusion(Job(0, (7,), 1), LAYOUT, "head", patience_ns=100)
+    made = PortionFusion(Job(0, (7,), 1), LAYOUT, ZEROS, patience_ns=100)
     rows = np.zeros((1, 4), np.float32)
     assert made.on_arrival(Arrival(INPUT, "source", (7,), rows), ctx) == [Timer(100, "late")]
     return made
@@ -69,7 +70,7 @@ def test_patience_leaves_time_before_the_deadline():
 
 def test_a_row_that_has_left_its_job_takes_no_other_with_it(ctx):
     """Row 8 timed out: c had been told when it began, a had not."""
-    made = PortionFusion(Job(0, (7, 8, 9), 3), LAYOUT, "head", patience_ns=100)
+    made = PortionFusion(Job(0, (7, 8, 9), 3), LAYOUT, ZEROS, patience_ns=100)
     some = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
     assert made.on_arrival(Arrival("s0", "a", (7, 8, 9), some), ctx) == []
     fewer = np.array([[1, 1, 1], [2, 2, 2]], np.float32)
