@@ -4,7 +4,8 @@ from coinfer.report.comparison import comparison_markdown, comparison_table
 from coinfer.report.entries import entry
 from coinfer.report.kernels import show_benchmarks
 from coinfer.report.terminal import show_run
-from coinfer.report.trace import Traced, trace
+from coinfer.report.trace import trace
+from coinfer.report.trace_drawing import Traced
 
 __all__ = [
     "Traced",

@@ -320,7 +320,10 @@ def back_from(read, slice_, parts):
     return back_from(read, start, parts)
 
 
-@pytest.mark.parametrize("name", ["one", "chain", "chain under load", "strict exits", "straggle"])
+CLOSED = ("one", "chain", "chain under load", "replicas", "strict exits", "speculative exits")
+
+
+@pytest.mark.parametrize("name", [*CLOSED, "straggle", "pause", "delay"])
 def test_following_the_arrows_gives_the_critical_path_of_the_record(seen, name):
     what, more = SCENARIOS[name]
     outcome, read = seen(what, **more)
