@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from coinfer.execute import Finished, Progress
     from coinfer.suite import Cell
+    from coinfer.training import OnProgress as OnTraining
 
 
 class _Registered(Mapping[str, type[msgspec.Struct]]):
@@ -112,7 +113,7 @@ def plan_notes(cell: Cell) -> dict[str, Any]:
     return execute.plan_notes(cell)
 
 
-def train(cells: Sequence[Cell], on_progress: Callable[[str], None], *, anew: bool = False) -> None:
+def train(cells: Sequence[Cell], on_progress: OnTraining, *, anew: bool = False) -> None:
     """Train every model that the cells need and the zoo lacks, or your own zoo lacks (`anew`)."""
     from coinfer import execute
 

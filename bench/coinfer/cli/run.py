@@ -90,14 +90,15 @@ def _carry_out(
 ) -> None:
     from coinfer.cli import engine
     from coinfer.cli.session import carry_out, todo
-    from coinfer.cli.view import Ticker, view_for
+    from coinfer.cli.training_view import TrainingView
+    from coinfer.cli.view import view_for
 
     console = progress_console()
     with folder.writing():
         # What a result depends on includes the weights, so they are made before anything is
         # called done; with a full zoo this says nothing.
-        with Ticker(console) as ticker:
-            engine.train(cells, (lambda _line: None) if quiet else ticker.say)
+        with TrainingView(console, quiet) as training:
+            engine.train(cells, training.progress)
         left, hashes = todo(folder, tuple(cells), engine.inputs_hash)
         if left and not quiet:
             console.print(_percentiles(left))

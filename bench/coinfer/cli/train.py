@@ -22,11 +22,11 @@ def train(
     """Train every model that a suite needs and the zoo lacks."""
     from coinfer.cli import engine
     from coinfer.cli.choose import cells_of, overrides_of
-    from coinfer.cli.view import Ticker
+    from coinfer.cli.training_view import TrainingView
 
     resolved, cells = cells_of(suite, overrides_of(method or (), axis or (), None, None))
     engine.check(cells, resolved.origin)
     console = progress_console()
-    with Ticker(console) as ticker:
-        engine.train(cells, ticker.say, anew=anew)
+    with TrainingView(console) as view:
+        engine.train(cells, view.progress, anew=anew)
     console.print(f"every model of {resolved.name} is in the zoo (coinfer zoo ls)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from coinfer.execute import Progress as CellProgress
 
 _EVERY_S: Final = 0.1
-_EVERY_PLAIN_S: Final = 10.0
 
 
 class QuietView:
@@ -119,39 +117,6 @@ class LiveView(QuietView):
             self._bars.console.print(
                 f"[red]failed[/] {escape(_name(stored.cell))}: {escape(stored.error or '')}"
             )
-
-
-class Ticker:
-    """One line that changes; where it cannot, one line now and then."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._status = console.status("") if console.is_terminal else None
-        self._shown = -math.inf
-
-    def __enter__(self) -> Ticker:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def say(self, line: str) -> None:
-        """Show a line, unless one was shown a moment ago."""
-        now = time.monotonic()
-        if now - self._shown < (_EVERY_S if self._status is not None else _EVERY_PLAIN_S):
-            return
-        self._shown = now
-        if self._status is None:
-            self._console.print(line, markup=False, soft_wrap=True)
-        else:
-            self._status.start()
-            self._status.update(escape(line))
 
 
 def view_for(console: Console, cells: int, quiet: bool) -> QuietView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -193,24 +193,20 @@ def plan_notes(cell: Cell) -> dict[str, Any]:
     return {**plan.describe(), **_said(cell, plan.predicted_ns)}
 
 
-def train(cells: Sequence[Cell], on_progress: Callable[[str], None], *, anew: bool = False) -> None:
+def train(cells: Sequence[Cell], on_progress: OnProgress, *, anew: bool = False) -> None:
     """Train every model that the cells need and the zoo lacks.
 
     Parameters
     ----------
     cells : sequence of Cell
     on_progress : callable
-        Given one line at a time.
+        Told where each training stands.
     anew : bool
         Leave out what comes with the package: only the user's own zoo counts.
     """
     zoo = Zoo(shipped=user_zoo()) if anew else Zoo()
     for cell in cells:
-        prepare(
-            cell,
-            lambda p: on_progress(f"{p.what}: epoch {p.epoch}/{p.epochs}, step {p.step}/{p.steps}"),
-            zoo,
-        )
+        prepare(cell, on_progress, zoo)
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -139,6 +140,26 @@ def fit_joint(
         )
     inputs = joint_inputs(teacher, students, partitions, recipe, train_seed)
     found = zoo.get(canonical_sha256(inputs))
+    order = sorted(range(len(students)), key=lambda k: tuple(partitions[k]))
+    if found is None and order != list(range(len(students))):
+        # Plans for different devices may name the same pairs in another order: train them once.
+        dropout = recipe.portion_dropout
+        if len(dropout) > 1:
+            recipe = msgspec.structs.replace(
+                recipe, portion_dropout=tuple(dropout[k] for k in order)
+            )
+        ordered = fit_joint(
+            dataset_name,
+            teacher,
+            [students[k] for k in order],
+            [partitions[k] for k in order],
+            recipe,
+            train_seed,
+            zoo,
+            progress,
+            data_dir,
+        )
+        found = _reordered(inputs, ordered, order, zoo)
     if found is None:
         data = coinfer_datasets.load(base, data_dir)
         views = teacher_views(data, teacher, recipe, zoo, progress)
@@ -160,6 +181,29 @@ def load_joint(joint: JointArtifact, zoo: Zoo) -> JointModel:
     model = JointModel(joint.spec)
     model.load_state_dict(dict(zoo.weights(joint.weights_sha256)))
     return model.eval()
+
+
+def _reordered(
+    inputs: Mapping[str, Any], ordered: JointArtifact, order: Sequence[int], zoo: Zoo
+) -> Artifact:
+    """Store trained students once more with student n as student ``order[n]``.
+
+    Only names and the columns of the heads move; the network is the same.
+    """
+    trained = zoo.get(ordered.address)
+    assert trained is not None
+    tensors = {}
+    for name, tensor in trained.tensors().items():
+        kind, number, *rest = name.split(".")
+        if kind == "students":
+            tensors[".".join([kind, str(order[int(number)]), *rest])] = tensor
+        elif rest == ["weight"]:
+            parts = torch.split(tensor, list(ordered.spec.filters), dim=1)
+            at = dict(zip(order, parts, strict=True))
+            tensors[name] = torch.cat([at[k] for k in range(len(order))], dim=1)
+        else:
+            tensors[name] = tensor
+    return zoo.put(inputs, tensors, {**trained.record, "reordered_from": ordered.address})
 
 
 def _train(

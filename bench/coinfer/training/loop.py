@@ -31,9 +31,9 @@ class Progress:
         Done and in total, over all epochs.
     epoch, epochs : int
     terms : Mapping[str, float]
-        Sizes of the loss terms in the last step.
-    seconds : float
-        Since the beginning.
+        Mean sizes of the loss terms over the epoch so far.
+    left_s : float
+        What is left takes about so long, at the speed until now.
     """
 
     what: str
@@ -42,10 +42,20 @@ class Progress:
     epoch: int
     epochs: int
     terms: Mapping[str, float]
-    seconds: float
+    left_s: float
+
+    @property
+    def epoch_done(self) -> bool:
+        """Whether this is the last step of its epoch."""
+        return self.step * self.epochs == self.epoch * self.steps
 
 
 OnProgress = Callable[[Progress], None]
+
+
+def left_s(begun_s: float, done: int, to_do: int) -> float:
+    """Estimate the seconds that are left from what took until now since ``perf_counter``."""
+    return (time.perf_counter() - begun_s) / done * to_do
 
 
 def initialise(module: nn.Module, seed: int) -> None:
@@ -153,11 +163,13 @@ def fit(
             optimiser.step()
             rate.step()
             step += 1
-            values = {name: float(term.detach()) for name, term in terms.items()}
-            sums = {name: sums.get(name, 0.0) + value for name, value in values.items()}
-            if progress and (step % _REPORT_EVERY_STEPS == 0 or step == steps):
-                seconds = time.perf_counter() - begun
-                progress(Progress(what, step, steps, epoch + 1, schedule.epochs, values, seconds))
+            sums = {n: sums.get(n, 0.0) + float(term.detach()) for n, term in terms.items()}
+            whole = step % per_epoch == 0
+            if progress and (whole or step % _REPORT_EVERY_STEPS == 0):
+                done = step - epoch * per_epoch
+                means = {name: total / done for name, total in sums.items()}
+                left = left_s(begun, step - resumed * per_epoch, steps - step)
+                progress(Progress(what, step, steps, epoch + 1, schedule.epochs, means, left))
         figures["epochs"].append({name: total / per_epoch for name, total in sums.items()})
         figures["seconds"] = round(spent_s + time.perf_counter() - begun, 2)
         if state is not None:

@@ -6,6 +6,7 @@ head alone is trained on them while random partitions are missing [ours].
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,7 +18,15 @@ import coinfer_datasets
 from coinfer.models import AnySubsetHead, JointModel, builtins, canonical_sha256, state_tensors
 from coinfer.training.images import Pictures, generator
 from coinfer.training.joint import JointArtifact, load_joint
-from coinfer.training.loop import OnProgress, Progress, accuracy, fit, initialise, outputs
+from coinfer.training.loop import (
+    OnProgress,
+    Progress,
+    accuracy,
+    fit,
+    initialise,
+    left_s,
+    outputs,
+)
 from coinfer.training.losses import answer_terms
 from coinfer.training.provenance import provenance
 from coinfer.training.recipe import Recipe, SubsetHeadRecipe
@@ -207,12 +216,14 @@ def _training_features(
     reach = int(torch.cat([views.down, views.right]).abs().max())
     pictures = Pictures(torch.from_numpy(data.train.images), data.info, reach)
     features = []
+    begun = time.perf_counter()
     for v in range(kept):
         view = (int(views.down[v]), int(views.right[v]), bool(views.mirror[v]))
         batches = outputs(students, pictures, view)
         features += [torch.cat(out.portions[-1], dim=1) for out in batches]
         if progress:
-            progress(Progress("portions for the any-subset head", v + 1, kept, 1, 1, {}, 0.0))
+            left = left_s(begun, v + 1, kept - v - 1)
+            progress(Progress("portions for the any-subset head", v + 1, kept, 1, 1, {}, left))
     return torch.cat(features)
 
 

@@ -6,6 +6,7 @@ costs about as much as a training step of a small student.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from coinfer.models import canonical_sha256
 from coinfer.training.images import Pictures, fixed_views
-from coinfer.training.loop import OnProgress, Progress, outputs
+from coinfer.training.loop import OnProgress, Progress, left_s, outputs
 from coinfer.training.recipe import StudentRecipe
 from coinfer.training.teacher import VERSION, TeacherArtifact, load_teacher
 from coinfer.training.zoo import Zoo
@@ -64,11 +65,13 @@ def teacher_views(
         reach = max(max(abs(down), abs(right)) for down, right, _ in views)
         pictures = Pictures(torch.from_numpy(data.train.images), data.info, reach)
         features = []
+        begun = time.perf_counter()
         for done, view in enumerate(views, 1):
             features.append(torch.cat(outputs(model.features, pictures, view)))
             if progress:
                 what = f"answers of the teacher {teacher.spec.name}"
-                progress(Progress(what, done, len(views), 1, 1, {}, 0.0))
+                left = left_s(begun, done, len(views) - done)
+                progress(Progress(what, done, len(views), 1, 1, {}, left))
         stacked = torch.stack(features)
         with torch.inference_mode():
             logits = model.head(stacked)

@@ -181,6 +181,40 @@ def test_failout_and_progress(zoo: Zoo, teacher: TeacherArtifact, joint: JointAr
     assert set(seen[-1].terms) == {"label", "teacher", "transfer"}
 
 
+def test_another_order_of_the_same_students_trains_nothing(
+    zoo: Zoo, teacher: TeacherArtifact
+) -> None:
+    """The plan of another cluster names its groups otherwise; the network is the same."""
+    how = msgspec.structs.replace(
+        SMOKE.students, schedule=Schedule(epochs=1, batch=256), portion_dropout=(0.0, 0.1, 0.2)
+    )
+    narrow = msgspec.structs.replace(STUDENT, base=4)
+    cut: list[tuple[int, ...]] = [(9, 3), (1, 2, 5), (4,)]
+    students = [STUDENT, narrow, narrow]
+    first = fit_joint("digits", teacher, students, cut, how, 0, zoo)
+    other = msgspec.structs.replace(how, portion_dropout=(0.2, 0.0, 0.1))
+    seen: list[Progress] = []
+    turned = fit_joint(
+        "digits",
+        teacher,
+        [narrow, STUDENT, narrow],
+        [(4,), (9, 3), (1, 2, 5)],
+        other,
+        0,
+        zoo,
+        seen.append,
+    )
+    assert seen == []
+    assert turned.spec.filters == (1, 2, 3)
+    x = torch.randn(6, 1, 8, 8)
+    with torch.inference_mode():
+        a, b = load_joint(first, zoo)(x), load_joint(turned, zoo)(x)
+    for exit_ in range(2):
+        torch.testing.assert_close(a.logits[exit_], b.logits[exit_])
+        for k, place in enumerate((1, 2, 0)):
+            torch.testing.assert_close(a.portions[exit_][k], b.portions[exit_][place])
+
+
 def test_what_does_not_fit_is_refused_before_training(
     no_images: None, zoo: Zoo, teacher: TeacherArtifact
 ) -> None:
