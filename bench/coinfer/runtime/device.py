@@ -234,7 +234,7 @@ class DeviceReactor:
 
     def _run(self, number: int, ready: Ready, meter: Meter) -> _Ran:
         stage = ready.stage
-        if self._timeline is not None:
+        if self._timeline is not None and self._timeline.holds(number, ready.rows):
             told = Computation(number, ready.rows, stage.id, inputs_of(stage), ready.at_ns)
             self._timeline.begin(self._name, told, self._ctx.now_ns, meter)
         inputs = [self._assemble(number, items, ready, meter) for items in ready.inputs]

@@ -88,7 +88,7 @@ class Thinker:
 
     def _take(self, step: Step, now_ns: int, meter: Meter) -> tuple[Step, Outcome]:
         job = step.job
-        if self._timeline is not None:
+        if self._timeline is not None and self._timeline.holds(job.job.id, job.rows):
             told = Computation(job.job.id, tuple(job.rows), step.about, (step.about,), step.at_ns)
             self._timeline.begin(SOURCE, told, now_ns, meter)
         return step, step.think(View(now_ns, meter, self._lost, job.gone))

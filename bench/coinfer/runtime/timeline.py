@@ -7,7 +7,7 @@ chosen requests there is none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -81,26 +81,35 @@ class Timeline:
         """Timeline of these requests; none where there are none."""
         return cls(requests, birth) if requests else None
 
+    def holds(self, job: int, rows: Sequence[int]) -> bool:
+        """Whether what happens to these rows of a job is kept."""
+        if job in self._jobs:
+            return True
+        if self._requests.isdisjoint(rows) or self._taken + len(self._spans) >= MOST_SPANS:
+            return False
+        self._jobs.add(job)
+        return True
+
     def begin(self, track: str, what: Computation, now_ns: int, meter: Meter) -> None:
         """Note that a computation begins, before its meter has run."""
         self._cut(track)
-        if self._holds(what.job, what.rows):
-            meter.parts = []
-            step = self._first_step + self._steps[track]
-            self._open[track] = _Open(what, step, now_ns, meter)
-            self._steps[track] += 1
+        meter.parts = []
+        step = self._first_step + self._steps[track]
+        self._open[track] = _Open(what, step, now_ns, meter)
+        self._steps[track] += 1
 
     def end(self, track: str, done: Done) -> None:
-        """Note the end of the computation under way, if it is one of those that count."""
-        known = self._open.pop(track, None)
-        if known is not None:
+        """Note the end of a computation, if it is one of those that count."""
+        known = self._open.get(track)
+        if known is not None and known.meter is done.meter:
+            del self._open[track]
             self._computed(track, known, done.ended_ns, lost=False)
 
     def crossed(
         self, channel: str, at_ns: int, passage: Passage, envelope: Envelope, attempt: int
     ) -> None:
         """Note an attempt to cross a link for which a message was ready at `at_ns`."""
-        if self._holds(envelope.body.job, envelope.body.rows):
+        if self.holds(envelope.body.job, envelope.body.rows):
             begin_ns, free_ns, lost = passage.begin_ns, passage.free_ns, passage.lost
             self._message("queue", channel, at_ns, begin_ns, envelope, attempt)
             self._message("link", channel, begin_ns, free_ns, envelope, attempt, lost=lost)
@@ -109,7 +118,7 @@ class Timeline:
 
     def arrived(self, track: str, envelope: Envelope, now_ns: int, *, lost: bool = False) -> None:
         """Note that a message has come to its receiver, or that a fault has taken it there."""
-        if self._holds(envelope.body.job, envelope.body.rows):
+        if self.holds(envelope.body.job, envelope.body.rows):
             self._message("arrival", track, now_ns, now_ns, envelope, lost=lost)
 
     def take(self) -> list[Span]:
@@ -123,14 +132,6 @@ class Timeline:
         for track in list(self._open):
             self._cut(track)
         return in_order(self._spans)
-
-    def _holds(self, job: int, rows: tuple[int, ...]) -> bool:
-        if job in self._jobs:
-            return True
-        if self._requests.isdisjoint(rows) or self._taken + len(self._spans) >= MOST_SPANS:
-            return False
-        self._jobs.add(job)
-        return True
 
     def _cut(self, track: str) -> None:
         """Close a computation whose end never came: its device was lost."""
