@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from coinfer.store.environment import Environment, affinity, capture
@@ -13,6 +14,7 @@ from coinfer.store.environment import Environment, affinity, capture
 _BUSY: Final = 0.3
 _COARSE_NS: Final = 1_000
 _LITTLE_BYTES: Final = 1_000_000_000
+_OLD_DAYS: Final = 30
 
 
 class Finding(NamedTuple):
@@ -156,6 +158,43 @@ def _kernels(environment: Environment) -> Finding:
     return Finding("kernels", "advice", found, advice)
 
 
+def _cost_table(environment: Environment) -> Finding:
+    from coinfer.cluster.cost_table import load_cost_table
+
+    path = os.environ.get("COINFER_COST_TABLE")
+    table = load_cost_table()
+    age = table.age_days(datetime.now(UTC).date())
+    found = (
+        f"{path or 'the one that is shipped'}: measured {table.measured}"
+        f"{'' if age is None else f' ({age} days ago)'} on {table.machine}, {table.isa}, "
+        f"torch {table.torch or 'not said'}; {len(table.stages)} stages"
+    )
+    kernels, identity = environment.identity["kernels"], environment.identity
+    reasons = [
+        *([f"more than {_OLD_DAYS} days old"] if age is None or age > _OLD_DAYS else []),
+        *(["of another processor"] if table.machine != identity["cpu"] else []),
+        *(["of another instruction set"] if table.isa != kernels.get("isa", table.isa) else []),
+        *(["of another torch"] if (table.torch or identity["torch"]) != identity["torch"] else []),
+    ]
+    if not reasons:
+        return Finding("cost table", "ok", found)
+    advice = "to model this machine: 'coinfer calibrate -o FILE', then COINFER_COST_TABLE=FILE"
+    return Finding("cost table", "advice", f"{found}; {', '.join(reasons)}", advice)
+
+
+def _energy(_environment: Environment) -> Finding:
+    from coinfer.runtime.rapl import Rapl
+
+    counters = Rapl()
+    if counters.problem is None:
+        found = f"{', '.join(counters.zones)}: counted in realtime and native cells (rapl_j)"
+        return Finding("energy counters", "ok", found)
+    if "denied" not in counters.problem:
+        return Finding("energy counters", "ok", f"{counters.problem}; energy is a proxy only")
+    advice = "native cells: 'chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj' as root"
+    return Finding("energy counters", "advice", counters.problem, advice)
+
+
 def _compiler(_environment: Environment) -> Finding:
     wanted = (os.environ.get("CXX", "c++"), "g++", "clang++")
     found = next(filter(None, map(shutil.which, wanted)), None)
@@ -183,5 +222,5 @@ def _datasets(_environment: Environment) -> Finding:
 
 _CHECKS: Final[tuple[Callable[[Environment], Finding], ...]] = (
     *(_processor, _smt, _governor, _load, _affinity, _threads, _memory, _timer),
-    *(_versions, _kernels, _compiler, _datasets),
+    *(_versions, _kernels, _cost_table, _energy, _compiler, _datasets),
 )

@@ -15,6 +15,7 @@ from coinfer.errors import ClusterError, PlanError, SuiteError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from coinfer.cluster.cost_table import CostTable
     from coinfer.execute import Finished, Progress
     from coinfer.suite import Cell
     from coinfer.training import OnProgress as OnTraining
@@ -148,9 +149,8 @@ def zoo_gc() -> list[Path]:
     return Zoo().gc()
 
 
-def calibrate(path: Path | None) -> dict[str, Any]:
-    """Measure the cost table of this machine; write it where a path is given."""
+def calibrate(path: Path | None, cells: Sequence[Cell]) -> CostTable:
+    """Measure the kernels, and the stages of cells, on this machine; write it where told to."""
     from coinfer import execute
 
-    plain: dict[str, Any] = msgspec.to_builtins(execute.calibrate(path))
-    return plain
+    return execute.calibrate(path, stages=execute.measurable_stages(cells))

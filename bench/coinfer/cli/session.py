@@ -71,7 +71,7 @@ def _stored(one: Finished, inputs_hash: str) -> StoredCell:
     elif error is None:
         notes["faults"] = list(one.outcome.faults)
         try:
-            found = figures(one.outcome, one.cell, one.statics)
+            found = figures(one.outcome, one.cell, one.told)
         except CoinferError as problem:
             error = str(problem)
     return StoredCell(

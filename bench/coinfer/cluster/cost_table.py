@@ -1,8 +1,9 @@
-"""What kernels cost, as measured once and frozen: the time model of codec and decision."""
+"""What kernels and stages cost, as measured once and frozen: the time model of a run."""
 
 from __future__ import annotations
 
 import os
+from datetime import date
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from coinfer.contract import Stage
 from coinfer.errors import ClusterError
 
 
@@ -26,8 +28,20 @@ class KernelCost(msgspec.Struct, frozen=True):
     spread: float = 0.0
 
 
+class StageCost(msgspec.Struct, frozen=True):
+    """What one row of a stage takes, in reference MACs, beside the MACs that it has.
+
+    The two differ by what MACs do not tell: calls, memory, and how well a shape suits the library.
+    """
+
+    module: str
+    macs: int
+    reference_macs: float
+    spread: float = 0.0
+
+
 class CostTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Costs of every kernel of every back end.
+    """Costs of every kernel of every back end, and of the stages that were measured.
 
     Attributes
     ----------
@@ -39,6 +53,10 @@ class CostTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         By back end, then by operation: ``encode:int8``, ``decode:int8``, ``exit_scores``, …
     reference_macs_per_s : float or None
         How fast the reference kernel was: what the `times_reference` of a device is a multiple of.
+    torch : str or None
+        Version that ran the stages and the reference kernel.
+    stages : dict of str to StageCost
+        By `stage_key`.
     """
 
     machine: str
@@ -47,6 +65,8 @@ class CostTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: str
     kernels: dict[str, dict[str, KernelCost]]
     reference_macs_per_s: float | None = None
+    torch: str | None = None
+    stages: dict[str, StageCost] = {}
 
     def macs(self, backend: str, operation: str, elements: int) -> float:
         """Cost of one call over so many elements, in reference MACs.
@@ -65,9 +85,38 @@ class CostTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ) from None
         return cost.call_macs + cost.element_macs * elements
 
+    def stage_macs(self, stage: Stage) -> float:
+        """Cost of one row of a stage in reference MACs; its MACs where it was not measured."""
+        cost = self.stages.get(stage_key(stage))
+        return stage.macs if cost is None else cost.reference_macs
+
+    def age_days(self, today: date) -> int | None:
+        """How long ago it was measured; None where it does not say."""
+        try:
+            return (today - date.fromisoformat(self.measured)).days
+        except ValueError:
+            return None
+
     def sha256(self) -> str:
         """Digest of the costs, for the hash of a cell's inputs."""
         return sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+_KEYS: dict[int, tuple[Stage, str]] = {}
+
+
+def stage_key(stage: Stage) -> str:
+    """What a stage's cost is kept under: how its module is made, not what its weights are.
+
+    MACs and the shape of the output tell the same module on images of different size apart.
+    """
+    known = _KEYS.get(id(stage))
+    if known is not None and known[0] is stage:
+        return known[1]
+    what = [stage.module.builder, dict(stage.module.arguments), stage.macs, stage.output]
+    key = sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:16]
+    _KEYS[id(stage)] = (stage, key)
+    return key
 
 
 @cache

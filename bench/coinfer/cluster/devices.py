@@ -43,6 +43,9 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Multiple of the reference kernel's MAC/s in the cost table.
     like : str or None
         A board of the catalogue, which fills what is not said.
+    stage_costs : {"macs", "measured"}
+        What a stage costs: its MACs, or what the cost table holds for it, if it does, in MACs of
+        the reference kernel. ``measured`` for a device that says `times_reference`, unless said.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flops: float | None = None
     times_reference: float | None = None
     like: str | None = None
+    stage_costs: str = UNSAID
 
     def __post_init__(self) -> None:
         place = f"device {self.name}"
@@ -75,6 +79,10 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         for name in stated:
             positive(place, name, getattr(self, name))
+        if self.stage_costs is None:
+            usual = "macs" if self.times_reference is None else "measured"
+            msgspec.structs.force_setattr(self, "stage_costs", usual)
+        one_of(place, "stage_costs", self.stage_costs, ("macs", "measured"))
         board = _UNLIKE if self.like is None else BOARDS[self.like]
         for name in ("memory_bytes", "idle_w", "busy_w", "j_per_byte"):
             if getattr(self, name) is None:
@@ -90,7 +98,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             not_negative(place, name, getattr(self, name))
 
     def resolved(self, flops_per_mac: float) -> Device:
-        """The same device with its `macs_per_s`, and no other word about its speed.
+        """The same device with its `macs_per_s`, and no other speed.
 
         Parameters
         ----------

@@ -6,7 +6,7 @@ The kinds are named as in MLPerf's LoadGen.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -18,7 +18,12 @@ from coinfer.cluster.traces import check_arrivals, read_arrivals
 from coinfer.errors import ClusterError
 
 KINDS: Final = ("single-stream", "multi-stream", "server", "offline", "trace")
+SEARCH: Final = "search"
+"""As `rate_rps`: the highest rate is looked for at which enough requests are in time."""
+
 _REQUESTS: Final = 100
+_SEARCHED: Final = {"share_in_time": (0.0, 0.99), "precision": (1e-6, 0.01)}
+"""Keys of a search, each with what it has to exceed and its default; none may exceed 1."""
 
 
 class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,8 +39,14 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ``trace``: at the times of a file.
     requests : int
         100 unless said; of a trace all.
-    rate_rps : float or None
-        Mean rate of ``server``.
+    rate_rps : float, "search" or None
+        Mean rate of ``server``; ``search``: the highest at which `share_in_time` holds.
+    share_in_time : float or None
+        Of a search: the share of requests that must be answered within the deadline, which is to
+        say the percentile of the latency that may not exceed it; 0.99 unless said.
+    precision : float or None
+        Of a search: the next higher rate that was tried and failed is at most this fraction above
+        what is found; 0.01 unless said.
     samples_per_query : int or None
         Requests that arrive together in ``multi-stream``.
     trace : str or tuple of float or None
@@ -61,7 +72,9 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: str = "single-stream"
     requests: int = UNSAID
-    rate_rps: float | None = None
+    rate_rps: Literal["search"] | float | None = None
+    share_in_time: float | None = None
+    precision: float | None = None
     samples_per_query: int | None = None
     trace: str | tuple[float, ...] | None = None
     queue_limit: int | None = None
@@ -81,7 +94,7 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         at_least("workload", "samples_per_query", self.samples_per_query, 1)
         at_least("workload", "batch_rows", self.batch_rows, 1)
         at_least("workload", "warm_up", self.warm_up, 0)
-        positive("workload", "rate_rps", self.rate_rps)
+        self._check_rate()
         not_negative("workload", "batch_wait_ms", self.batch_wait_ms)
         if self.requests is not None and self.warm_up >= self.requests:
             raise ClusterError(
@@ -115,6 +128,20 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             many = _REQUESTS if self.trace is None else len(self.trace)
             msgspec.structs.force_setattr(self, "requests", many)
 
+    def _check_rate(self) -> None:
+        if self.rate_rps != SEARCH:
+            positive("workload", "rate_rps", self.rate_rps)
+            for name in _SEARCHED:
+                if getattr(self, name) is not None:
+                    raise ClusterError(f"workload: {name} is for rate_rps = {SEARCH!r}")
+            return
+        for name, (above, usual) in _SEARCHED.items():
+            if getattr(self, name) is None:
+                msgspec.structs.force_setattr(self, name, usual)
+            value = getattr(self, name)
+            if not above < value <= 1:
+                raise ClusterError(f"workload: {name} = {value}; use one in ({above:g}, 1]")
+
     def _check_queue(self) -> None:
         one_of("workload", "on_overflow", self.on_overflow, ("reject", "drop-oldest"))
         at_least("workload", "queue_limit", self.queue_limit, 1)
@@ -136,7 +163,7 @@ def arrivals_ns(workload: Workload, seed: int) -> list[int] | None:
     Raises
     ------
     ClusterError
-        If a trace was not read.
+        If a trace was not read, or the rate is still to be found.
     """
     if workload.kind in ("single-stream", "multi-stream"):
         return None
@@ -149,11 +176,13 @@ def arrivals_ns(workload: Workload, seed: int) -> list[int] | None:
                 "file, or give the times themselves"
             )
         return [round(at_ms * 1e6) for at_ms in workload.trace[: workload.requests]]
-    assert workload.rate_rps is not None
+    rate_rps = workload.rate_rps
+    if not isinstance(rate_rps, int | float):
+        raise ClusterError(f"workload: no arrivals before rate_rps = {rate_rps!r} was found")
     at = 0.0
     times = []
     for request in range(workload.requests):
-        at += -math.log(1.0 - uniform(seed, "arrival", request)) / workload.rate_rps
+        at += -math.log(1.0 - uniform(seed, "arrival", request)) / rate_rps
         times.append(round(at * 1e9))
     return times
 

@@ -4,6 +4,7 @@ from coinfer.execute.calibrate import calibrate
 from coinfer.execute.inputs import inputs_hash
 from coinfer.execute.local import Finished, Progress, run_cells
 from coinfer.execute.prepare import check, plan_notes, train
+from coinfer.execute.stage_costs import measurable_stages
 
 __all__ = [
     "Finished",
@@ -11,6 +12,7 @@ __all__ = [
     "calibrate",
     "check",
     "inputs_hash",
+    "measurable_stages",
     "plan_notes",
     "run_cells",
     "train",

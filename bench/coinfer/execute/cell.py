@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -11,9 +12,12 @@ import numpy as np
 import coinfer_datasets
 from coinfer.cluster import arrivals_ns, expand, items
 from coinfer.cluster.cost_table import load_cost_table
+from coinfer.cluster.workload import SEARCH
 from coinfer.contract import FloatArray
 from coinfer.execute.prepare import Prepared
+from coinfer.execute.rate_search import highest_rate
 from coinfer.metrics.fidelity import judge
+from coinfer.metrics.quality import answered_in_time
 from coinfer.runtime.job import Load
 from coinfer.runtime.realtime import RealtimeDriver
 from coinfer.runtime.record import Outcome
@@ -57,8 +61,24 @@ def scenario(cell: Cell, prepared: Prepared) -> Scenario:
     )
 
 
-def run_cell(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnRequest) -> Outcome:
-    """Outcome of one cell.
+class Ran(NamedTuple):
+    """What a cell came to.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    figures : dict
+        What its records do not tell.
+    notes : dict
+    """
+
+    outcome: Outcome
+    figures: dict[str, Any]
+    notes: dict[str, Any]
+
+
+def run_cell(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnRequest) -> Ran:
+    """Run one cell; where its rate is to be found, at every rate that the search asks for.
 
     Parameters
     ----------
@@ -69,6 +89,12 @@ def run_cell(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnReque
     on_request : callable
         Told the number of each request as it starts.
     """
+    if cell.workload.rate_rps == SEARCH:
+        return _at_highest_rate(cell, prepared, runner, on_request)
+    return Ran(_outcome(cell, prepared, runner, on_request), {}, {})
+
+
+def _outcome(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnRequest) -> Outcome:
     given = scenario(cell, prepared)
     if cell.mode == "virtual":
         return VirtualDriver(given, runner, on_request).run()
@@ -78,6 +104,45 @@ def run_cell(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnReque
         return outcome
     replay = VirtualDriver(given._replace(timeline=()), runner).run()
     return msgspec.structs.replace(outcome, fidelity=judge(outcome, replay))
+
+
+def _at_highest_rate(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnRequest) -> Ran:
+    """The run at the highest rate that holds; where none does, that at the lowest."""
+    workload = cell.workload
+    wanted, precision = workload.share_in_time, workload.precision
+    assert wanted is not None
+    assert precision is not None
+    last: Outcome | None = None
+    held: Outcome | None = None
+
+    def share_at(rate_rps: float) -> float:
+        nonlocal last, held
+        last = _outcome(_at_rate(cell, rate_rps), prepared, runner, on_request)
+        counted = [r for r in last.records if not r.warm_up]
+        share = answered_in_time(counted, cell.deadline_ms) / len(counted)
+        if share >= wanted:
+            held = last
+        return share
+
+    found = highest_rate(share_at, wanted, cell.deadline_ms / 1e3, workload.requests, precision)
+    outcome = held or last
+    assert outcome is not None, "a search runs at least one rate"
+    if found.problem is not None:
+        share = f"{100 * wanted:g} % within {cell.deadline_ms:g} ms"
+        warning = f"max_rate_rps: {found.problem} {share}"
+        outcome = msgspec.structs.replace(outcome, warnings=(*outcome.warnings, warning))
+    return Ran(
+        outcome,
+        {"max_rate_rps": found.rate_rps},
+        {"rate_search": [tried._asdict() for tried in found.tried]},
+    )
+
+
+def _at_rate(cell: Cell, rate_rps: float) -> Cell:
+    workload = msgspec.structs.replace(
+        cell.workload, rate_rps=rate_rps, share_in_time=None, precision=None
+    )
+    return msgspec.structs.replace(cell, workload=workload)
 
 
 @cache

@@ -12,10 +12,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+from coinfer.cluster.cost_table import load_cost_table
 from coinfer.errors import CoinferError
 from coinfer.execute.cell import run_cell
 from coinfer.execute.prepare import Prepared, deployment_key, prepare
 from coinfer.execute.resilience import statics
+from coinfer.execute.stage_costs import costs_told
 from coinfer.runtime.realtime.fleet import PRELOAD, THREADS
 from coinfer.runtime.realtime.loop import die_with_parent
 from coinfer.runtime.record import Outcome
@@ -40,12 +42,12 @@ class Progress(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A cell that ended, one way or another."""
+    """A cell that ended, one way or another; `told` are figures that no record holds."""
 
     cell: Cell
     outcome: Outcome | None
     notes: dict[str, Any]
-    statics: dict[str, Any]
+    told: dict[str, Any]
     error: str | None
     seconds: float
 
@@ -171,13 +173,16 @@ def _run_one(
     try:
         prepared = prepare(cell)
         with _time_limit(timeout_s):
-            outcome = run_cell(cell, prepared, runner, on_request)
+            ran = run_cell(cell, prepared, runner, on_request)
         known = statics(cell, prepared, runner)
     except CoinferError as error:
         return _failed(cell, prepared, str(error), begin)
     except Exception as error:  # A cell's failure is data: it must not take the others along.
         return _failed(cell, prepared, f"{type(error).__name__}: {error}", begin)
-    return Finished(cell, outcome, prepared.notes, known, None, time.monotonic() - begin)
+    costs = costs_told(cell, prepared.deployment, load_cost_table())
+    notes = {**prepared.notes, **costs, **ran.notes}
+    told = {**known, **ran.figures}
+    return Finished(cell, ran.outcome, notes, told, None, time.monotonic() - begin)
 
 
 def _failed(cell: Cell, prepared: Prepared | None, error: str, begin: float) -> Finished:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 import coinfer_datasets
+from coinfer.cluster.workload import SEARCH
 from coinfer.contract import Batching, Deployment
 from coinfer.errors import PlanError, UsageError
 from coinfer.methods import Method, Profile, Workshop, method
@@ -168,6 +169,11 @@ def check(cell: Cell) -> None:
         raise UsageError(
             f"kernels = {cell.kernels!r}: {error}; what works here: {others} (-a kernels=NAME)"
         ) from None
+    if cell.workload.rate_rps == SEARCH and cell.mode != "virtual":
+        raise UsageError(
+            f"{cell.key}: rate_rps = {SEARCH!r} is for virtual time, where a rate gives the same "
+            f"shares again; search there (-a mode=virtual), then run {cell.mode!r} at that rate"
+        )
     dataset(cell.dataset)
     _method(cell).plan(_profile(cell, _stand_in(cell)), cell.cluster)
 

@@ -45,6 +45,7 @@ _ALL: Final = (
     Metric("latency_p999_ms", "lower", "ratio", "p99.9 of latency", "ms", time=True),
     Metric("latency_mean_ms", "lower", "ratio", "mean latency", "ms", time=True),
     Metric("goodput_rps", "higher", "ratio", "goodput", "requests/s"),
+    Metric("max_rate_rps", "higher", "ratio", "highest rate in time", "requests/s"),
     Metric("macs_per_request", "lower", "ratio", "MACs per request", "MACs"),
     Metric("macs_wasted_per_request", "lower", "ratio", "wasted MACs per request", "MACs"),
     Metric("bytes_up_per_request", "lower", "ratio", "bytes up per request", "B"),

@@ -1,15 +1,16 @@
-"""What the answers cost: messages, bytes, MACs and a proxy of the energy."""
+"""What the answers cost: messages, bytes, MACs, a proxy of the energy, and what was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from coinfer.cluster import Cluster
 from coinfer.runtime.record import Outcome, Record
 
 
-def effort_figures(outcome: Outcome, cluster: Cluster) -> dict[str, float]:
-    """Means per request, over all requests."""
+def effort_figures(outcome: Outcome, cluster: Cluster) -> dict[str, Any]:
+    """Means per request, over all requests; the energy that was measured is that of the run."""
     records = outcome.records
     return {
         "bytes_up_per_request": _mean(records, "bytes_up"),
@@ -20,7 +21,15 @@ def effort_figures(outcome: Outcome, cluster: Cluster) -> dict[str, float]:
         "macs_per_request": _mean(records, "macs"),
         "macs_wasted_per_request": _mean(records, "macs_wasted"),
         "energy_proxy_j": energy_proxy_j(outcome, cluster),
+        **measured_energy(outcome),
     }
+
+
+def measured_energy(outcome: Outcome) -> dict[str, Any]:
+    """What the machine drew in the whole run, the warm-up included, and what that counts."""
+    if outcome.energy is None:
+        return {}
+    return {"rapl_j": outcome.energy.joules, "rapl_scope": outcome.energy.scope}
 
 
 def energy_proxy_j(outcome: Outcome, cluster: Cluster) -> float:

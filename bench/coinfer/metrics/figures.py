@@ -27,11 +27,12 @@ FIGURES: Final = (
     *("accuracy", "accuracy_answered"),
     *("latency_p50_ms", "latency_p95_ms", "latency_p99_ms"),
     *("latency_p999_ms", "latency_mean_ms"),
-    *("goodput_rps", "deadline_hit_rate"),
+    *("goodput_rps", "deadline_hit_rate", "max_rate_rps"),
     *("bytes_up_per_request", "bytes_down_per_request", "bytes_peer_per_request"),
     *("frame_bytes_per_request", "messages_per_request"),
     *("macs_per_request", "macs_wasted_per_request"),
-    *("peak_memory_bytes", "energy_proxy_j", "exit_counts", "critical_path_ms"),
+    *("peak_memory_bytes", "energy_proxy_j", "rapl_j", "rapl_scope"),
+    *("exit_counts", "critical_path_ms"),
     *("faults_injected", "faults_landed", "detection_mean_ms", "detection_max_ms"),
     *("recovery_mean_ms", "recovery_max_ms"),
     *("lost_messages", "corrupt_messages", "stale_messages", "foreign_messages"),
@@ -41,23 +42,24 @@ FIGURES: Final = (
 """Names of all figures, in the order in which they are shown."""
 
 
-def figures(outcome: Outcome, cell: Cell, statics: Mapping[str, Any]) -> dict[str, Any]:
+def figures(outcome: Outcome, cell: Cell, told: Mapping[str, Any]) -> dict[str, Any]:
     """Figures of one cell.
 
     Parameters
     ----------
     outcome : Outcome
     cell : Cell
-    statics : mapping
-        What is known without running: ``peak_memory_bytes``, the most that one device holds, and
-        what there is of `STATICS`.
+    told : mapping
+        Figures that no record holds: ``peak_memory_bytes``, the most that one device holds, what
+        there is of `STATICS`, and ``max_rate_rps`` where a rate was searched for.
 
     Returns
     -------
     dict
         One entry for each name in `FIGURES`, but for ``latency_p999_ms`` where there are too few
-        requests for it, and what of `STATICS` is not known; JSON values only. Requests of the
-        warm-up count nowhere.
+        requests for it, ``max_rate_rps`` where no rate was searched for, ``rapl_j`` and
+        ``rapl_scope`` where the machine does not tell what it draws, and what of `STATICS` is not
+        known; JSON values only. Requests of the warm-up count nowhere.
 
     Raises
     ------
@@ -78,12 +80,12 @@ def figures(outcome: Outcome, cell: Cell, statics: Mapping[str, Any]) -> dict[st
         **effort_figures(outcome, cell.cluster),
         **fault_figures(outcome),
         "critical_path_ms": critical_path_ms(records),
-        "peak_memory_bytes": statics.get("peak_memory_bytes"),
+        "peak_memory_bytes": None,
+        **told,
         "duration_s": outcome.duration_ns / 1e9,
         "trace_sha256": outcome.trace_sha256,
         "fidelity": msgspec.to_builtins(outcome.fidelity),
         "warnings": [*outcome.warnings, *percentile_warnings(len(records))],
-        **{name: statics[name] for name in STATICS if name in statics},
     }
     return {name: found[name] for name in FIGURES if name in found}
 

@@ -24,10 +24,12 @@ from coinfer.suite import AXES, SEED_AXES
 
 _MOST_LINES: Final = 5
 _FIGURES: Final = (
-    *("accuracy %\n(95 % CI)", "p50\nms", "p95\nms", "p99.9\nms", "MACs", "bytes\nup", "msgs"),
-    "ok/degraded/\ntimeout/failed",
+    *("accuracy %\n(95 % CI)", "highest\nreq/s", "p50\nms", "p95\nms", "p99.9\nms", "MACs"),
+    *("bytes\nup", "msgs", "ok/degraded/\ntimeout/failed"),
 )
-_P999: Final = _FIGURES.index("p99.9\nms")
+_SOMETIMES: Final = {"highest\nreq/s": "max_rate_rps", "p99.9\nms": "latency_p999_ms"}
+"""Columns that are shown where every cell has the figure."""
+
 _AXES_SHOWN: Final = {"deadline_ms": "deadline ms"}
 
 
@@ -73,9 +75,13 @@ def _table(done: Sequence[StoredCell]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for axis in varying:
         table.add_column(_AXES_SHOWN.get(axis, axis), overflow="fold", no_wrap=axis == "method")
-    # Shown only where every cell has the requests for it.
-    rare = all("latency_p999_ms" in stored.figures for stored in done)
-    for heading in _FIGURES if rare else (*_FIGURES[:_P999], *_FIGURES[_P999 + 1 :]):
+    lacking = {
+        heading
+        for heading, name in _SOMETIMES.items()
+        if not all(name in stored.figures for stored in done)
+    }
+    shown = [heading for heading in _FIGURES if heading not in lacking]
+    for heading in shown:
         table.add_column(heading, justify="right", no_wrap=True)
     order = {name: number for number, name in enumerate(_order(done, varying))}
     previous = None
@@ -83,7 +89,8 @@ def _table(done: Sequence[StoredCell]) -> Table:
         if previous not in (None, key[1:]):
             table.add_section()
         previous = key[1:]
-        table.add_row(*(escape(str(value)) for value in key), *_figures(groups[key], rare))
+        cells = _figures(groups[key])
+        table.add_row(*(escape(str(value)) for value in key), *(cells[name] for name in shown))
     return table
 
 
@@ -99,27 +106,32 @@ def _order(done: Sequence[StoredCell], varying: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _figures(cells: Sequence[StoredCell], rare: bool) -> list[str]:
+def _figures(cells: Sequence[StoredCell]) -> dict[str, str]:
+    """Every column as text."""
+
     def mean(name: str) -> float:
         return statistics.fmean(stored.figures[name] for stored in cells)
 
     def median(name: str) -> float | None:
-        values = [stored.figures[name] for stored in cells]
+        values = [stored.figures.get(name) for stored in cells]
         middle = statistics.median(math.inf if v is None else v for v in values)
         return middle if math.isfinite(middle) else None
 
     deadline_ms = cells[0].cell.deadline_ms
+    rates = [rate for s in cells if (rate := s.figures.get("max_rate_rps")) is not None]
     statuses = [sum(s.figures[n] for s in cells) for n in ("ok", "degraded", "timeout", "failed")]
-    return [
+    texts = (
         _accuracy([stored.figures["accuracy"] for stored in cells]),
+        amount(statistics.median(rates)) if len(rates) == len(cells) else "–",
         milliseconds(median("latency_p50_ms"), deadline_ms),
         milliseconds(median("latency_p95_ms"), deadline_ms),
-        *([milliseconds(median("latency_p999_ms"), deadline_ms)] if rare else []),
+        milliseconds(median("latency_p999_ms"), deadline_ms),
         amount(mean("macs_per_request")),
         amount(mean("bytes_up_per_request")),
         amount(mean("messages_per_request")),
         "/".join(map(str, statuses)),
-    ]
+    )
+    return dict(zip(_FIGURES, texts, strict=True))
 
 
 def _accuracy(shares: Sequence[float]) -> str:
@@ -145,8 +157,17 @@ def _about(done: Sequence[StoredCell]) -> str:
     return escape(
         f"{', '.join(common)}; {seeds} seed{'s' if seeds != 1 else ''} of {requests} requests. "
         "Accuracy counts an unanswered request as wrong; p50 and p95 of the latency are medians "
-        "over seeds; MACs, bytes and messages are means per request."
+        "over seeds; MACs, bytes and messages are means per request." + _costs(done)
     )
+
+
+def _costs(done: Sequence[StoredCell]) -> str:
+    """Say what the times rest on."""
+    told = ""
+    for name in ("stage_costs", "kernel_costs"):
+        if found := list(dict.fromkeys(s.notes[name] for s in done if name in s.notes)):
+            told += f" {name.replace('_', ' ').capitalize()}: {'; or '.join(found)}."
+    return told
 
 
 def _mind(console: Console, contents: Contents) -> None:

@@ -238,7 +238,7 @@ class DeviceReactor:
             told = Computation(number, ready.rows, stage.id, inputs_of(stage), ready.at_ns)
             self._timeline.begin(self._name, told, self._ctx.now_ns, meter)
         inputs = [self._assemble(number, items, ready, meter) for items in ready.inputs]
-        value = meter.stage(stage.macs * len(ready.rows), lambda: self._runner.run(stage, inputs))
+        value = meter.stage(stage, len(ready.rows), lambda: self._runner.run(stage, inputs))
         frames: dict[Slice | None, tuple[Any, int]] = {}
         for _, select, _, _ in self._targets[stage.id]:
             if select not in frames:

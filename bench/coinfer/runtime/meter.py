@@ -1,4 +1,4 @@
-"""What computing costs: modelled from MACs and the cost table, or measured (native mode)."""
+"""What computing costs: modelled by MACs and the cost table, or measured (native mode)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, TypeVar
 
+from coinfer.cluster import Device
 from coinfer.cluster.cost_table import CostTable
-from coinfer.contract import FloatArray, Scores
+from coinfer.contract import FloatArray, Scores, Stage
 from coinfer_kernels.backend import Backend
 
 T = TypeVar("T")
@@ -21,8 +22,8 @@ class Meter:
     backend : Backend
         The kernels under test.
     costs : CostTable
-    macs_per_s : float or None
-        Speed of the device that is modelled; None measures what this machine takes instead.
+    device : Device or None
+        The device that is modelled; None measures what this machine takes instead.
 
     Attributes
     ----------
@@ -31,14 +32,14 @@ class Meter:
     """
 
     __slots__ = (
-        *("_backend", "_costs", "_macs_per_s"),
+        *("_backend", "_costs", "_device"),
         *("compute_ns", "decide_ns", "parts", "serialise_ns"),
     )
 
-    def __init__(self, backend: Backend, costs: CostTable, macs_per_s: float | None) -> None:
+    def __init__(self, backend: Backend, costs: CostTable, device: Device | None) -> None:
         self._backend = backend
         self._costs = costs
-        self._macs_per_s = macs_per_s
+        self._device = device
         self.compute_ns = 0
         self.serialise_ns = 0
         self.decide_ns = 0
@@ -79,12 +80,15 @@ class Meter:
         self.decide_ns += self._kernel_ns(begin, "decide", "feature_change", current.size)
         return change
 
-    def stage(self, macs: float, call: Callable[[], T]) -> T:
-        """Result of a stage of so many MACs, charged as *compute*."""
+    def stage(self, stage: Stage, rows: int, call: Callable[[], T]) -> T:
+        """Result of a stage over so many rows, charged as *compute*."""
         begin = perf_counter_ns()
         result = call()
-        spent, speed = perf_counter_ns() - begin, self._macs_per_s
-        spent = spent if speed is None else round(macs * 1e9 / speed)
+        spent, device = perf_counter_ns() - begin, self._device
+        if device is not None:
+            measured = device.stage_costs == "measured"
+            macs = rows * (self._costs.stage_macs(stage) if measured else stage.macs)
+            spent = round(macs * 1e9 / device.macs_per_s)
         self.compute_ns += spent
         if self.parts is not None:
             self.parts.append(("compute", spent))
@@ -92,10 +96,10 @@ class Meter:
 
     def _kernel_ns(self, begin_ns: int, kind: str, operation: str, elements: int) -> int:
         """Cost of a kernel that was called at `begin_ns` and has just ended."""
-        spent, speed = perf_counter_ns() - begin_ns, self._macs_per_s
-        if speed is not None:
+        spent, device = perf_counter_ns() - begin_ns, self._device
+        if device is not None:
             macs = self._costs.macs(self._backend.name, operation, elements)
-            spent = round(macs * 1e9 / speed)
+            spent = round(macs * 1e9 / device.macs_per_s)
         if self.parts is not None:
             self.parts.append((kind, spent))
         return spent

@@ -139,6 +139,13 @@ class Fidelity(msgspec.Struct, frozen=True):
     density: float
 
 
+class Energy(msgspec.Struct, frozen=True):
+    """Energy as it was measured, and of what."""
+
+    joules: float
+    scope: str
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """All that one cell produced.
 
@@ -172,6 +179,9 @@ class Outcome(msgspec.Struct, frozen=True):
     warnings : tuple of str
     spans : tuple of Span
         Timeline of the requests that were chosen for one.
+    energy : Energy or None
+        What the machine itself drew from the first arrival to the last answer, where time is real
+        and its counters can be read.
     """
 
     records: tuple[Record, ...]
@@ -186,3 +196,4 @@ class Outcome(msgspec.Struct, frozen=True):
     foreign_messages: int = 0
     warnings: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    energy: Energy | None = None

@@ -256,8 +256,8 @@ class SourceReactor:
 
         def think(view: View) -> Outcome:
             inputs = [self._runner.value(x) for x in action.inputs]
-            macs = stage.macs * len(action.rows)
-            value = view.kernels.stage(macs, lambda: self._runner.run(stage, inputs)).array
+            run = partial(self._runner.run, stage, inputs)
+            value = view.kernels.stage(stage, len(action.rows), run).array
             for row in action.rows:
                 self.ledger.absorb({row: (stage.macs, 0, 0, 0)})
             self.ledger.arrived(action.rows, stage.id)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from coinfer.cluster import FaultEvent
+from coinfer.cluster import Device, FaultEvent
 from coinfer.contract import SOURCE
 from coinfer.runtime.context import Reactor, Work
 from coinfer.runtime.devices import Devices
@@ -49,12 +49,12 @@ class _Done(msgspec.Struct, gc=False):
 class _Context:
     """Services of the driver for one actor."""
 
-    __slots__ = ("_driver", "_macs_per_s", "_place", "busy_ns")
+    __slots__ = ("_device", "_driver", "_place", "busy_ns")
 
-    def __init__(self, driver: VirtualDriver, place: int, macs_per_s: float) -> None:
+    def __init__(self, driver: VirtualDriver, place: int, device: Device | None) -> None:
         self._driver = driver
         self._place = place
-        self._macs_per_s = macs_per_s
+        self._device = device
         self.busy_ns = 0
 
     @property
@@ -65,7 +65,7 @@ class _Context:
     def compute(self, work: Work) -> None:
         """Run `work` at once; its end comes when the modelled cost is over."""
         scenario = self._driver.scenario
-        meter = Meter(scenario.backend, scenario.costs, self._macs_per_s)
+        meter = Meter(scenario.backend, scenario.costs, self._device)
         start = self._driver.now_ns
         value = work(meter)
         spent = meter.total_ns
@@ -134,11 +134,11 @@ class VirtualDriver:
         self.places = {name: place for place, name in enumerate(self.names)}
         topology = Topology.of(scenario.deployment, cluster)
         self.contexts = {
-            name: _Context(self, self.places[name], speed)
-            for name, speed in [
-                (SOURCE, cluster.source_macs_per_s),
-                (HUB, 1.0),
-                *((device.name, device.macs_per_s) for device in cluster.devices),
+            name: _Context(self, self.places[name], device)
+            for name, device in [
+                (SOURCE, cluster.device(SOURCE)),
+                (HUB, None),
+                *((device.name, device) for device in cluster.devices),
             ]
         }
         self._source = SourceReactor(

@@ -80,7 +80,7 @@ class FakeEngine:
                     cell=cell,
                     outcome=None if error else outcome(cell, self.slower),
                     notes={"groups": [["d0", "d1"]]},
-                    statics={"peak_memory_bytes": 1000},
+                    told={"peak_memory_bytes": 1000},
                     error=error,
                     seconds=0.01,
                 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from datetime import date
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,8 +25,15 @@ from coinfer.cluster import (
     expand,
     items,
 )
-from coinfer.cluster.cost_table import CostTable, KernelCost, load_cost_table
+from coinfer.cluster.cost_table import (
+    CostTable,
+    KernelCost,
+    StageCost,
+    load_cost_table,
+    stage_key,
+)
 from coinfer.cluster.draws import choice, seed32, uniform
+from coinfer.contract import INPUT, ModuleRef, Need, Stage
 from coinfer.errors import ClusterError
 
 
@@ -136,6 +146,10 @@ def test_requests_that_wait_for_others_have_no_times():
         ({"kind": "trace", "trace": (2.0, 1.0)}, "workload: trace: an arrival at 1.0 ms follows"),
         ({"kind": "trace", "trace": (1.0,), "requests": 2}, "requests = 2, .* has 1 arrivals"),
         ({"kind": "server", "rate_rps": 0}, "rate_rps = 0; use a finite number > 0"),
+        ({"rate_rps": "search"}, "rate_rps is for kind = 'server'"),
+        ({"kind": "server", "rate_rps": 5.0, "precision": 0.1}, "precision is for rate_rps = 'se"),
+        ({"kind": "server", "rate_rps": "search", "share_in_time": 1.5}, "share_in_time = 1.5; us"),
+        ({"kind": "server", "rate_rps": "search", "precision": 0.0}, r"precision = 0.0; .*\(1e-06"),
         ({"kind": "offline", "queue_limit": 0}, "queue_limit = 0; use at least 1"),
         ({"queue_limit": 3}, "queue_limit is never reached by kind = 'single-stream'"),
         ({"on_overflow": "drop-oldest"}, "on_overflow is for a queue_limit"),
@@ -149,6 +163,27 @@ def test_requests_that_wait_for_others_have_no_times():
 def test_impossible_workloads_are_refused(said, message):
     with pytest.raises(ClusterError, match=message):
         Workload(**said)
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        Workload(),
+        Workload(kind="server", rate_rps=2.5),
+        Workload(kind="server", rate_rps="search"),
+        Workload(kind="server", rate_rps="search", share_in_time=0.5, precision=0.2),
+        Workload(kind="trace", trace=(0.0, 2.0)),
+    ],
+)
+def test_a_workload_survives_being_written_and_read(workload):
+    assert msgspec.json.decode(msgspec.json.encode(workload), type=Workload) == workload
+
+
+def test_a_search_has_defaults_and_no_arrivals():
+    workload = Workload(kind="server", rate_rps="search")
+    assert (workload.share_in_time, workload.precision) == (0.99, 0.01)
+    with pytest.raises(ClusterError, match="no arrivals before rate_rps = 'search' was found"):
+        arrivals_ns(workload, seed=0)
 
 
 @given(requests=st.integers(1, 50), available=st.integers(1, 20), seed=st.integers(0, 99))
@@ -170,6 +205,24 @@ def test_presets_stand_and_are_sourced():
     flops = [d.macs_per_s * published.flops_per_mac for d in published.devices]
     assert (min(flops), max(flops)) == (5e6, 30e6)
     assert {published.link(d.name).header_bytes for d in published.devices} == {0}
+
+
+def test_a_stage_is_kept_by_how_it_is_made_and_not_by_its_weights():
+    stage = Stage("a", ModuleRef("m:f", {"x": 1, "y": 2}), (Need(INPUT),), (4,), macs=100)
+    table = CostTable("m", "i", "2026-01-31", "r", {})
+    table = msgspec.structs.replace(table, stages={stage_key(stage): StageCost("m:f", 100, 250.0)})
+    assert table.stage_macs(stage) == 250.0
+    trained = ModuleRef("m:f", {"y": 2, "x": 1}, weights_sha256="abc", prefix="p.")
+    assert table.stage_macs(dataclasses.replace(stage, id="b", module=trained)) == 250.0
+    for other in (
+        dataclasses.replace(stage, module=ModuleRef("m:g", {"x": 1, "y": 2})),
+        dataclasses.replace(stage, module=ModuleRef("m:f", {"x": 1, "y": 3})),
+        dataclasses.replace(stage, macs=101),
+        dataclasses.replace(stage, output=(5,)),
+    ):
+        assert table.stage_macs(other) == other.macs
+    assert table.age_days(date(2026, 3, 2)) == 30
+    assert msgspec.structs.replace(table, measured="never").age_days(date(2026, 3, 2)) is None
 
 
 def test_the_cost_table_is_a_line_and_says_what_it_lacks(tmp_path):

@@ -55,6 +55,17 @@ def test_a_speed_in_reference_kernels_needs_a_table_that_knows_them(monkeypatch,
         load_cost_table.cache_clear()
 
 
+def test_stages_cost_what_was_measured_where_speed_is_a_multiple_of_what_was_measured():
+    assert resolved(macs_per_s=1.0).stage_costs == "macs"
+    assert resolved(flops=1.0).stage_costs == "macs"
+    assert resolved(like="esp32").stage_costs == "macs"
+    assert resolved(times_reference=1.0).stage_costs == "measured"
+    assert resolved(times_reference=1.0, stage_costs="macs").stage_costs == "macs"
+    assert resolved(macs_per_s=1.0, stage_costs="measured").stage_costs == "measured"
+    with pytest.raises(ClusterError, match=r"stage_costs = 'ratio'; .*measured"):
+        Device("d", macs_per_s=1.0, stage_costs="ratio")
+
+
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_a_cluster_survives_being_written_and_read(name):
     cluster = CLUSTERS[name]

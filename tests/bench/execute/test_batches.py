@@ -31,7 +31,7 @@ CELLS = cells()
 
 def run(cell, **workload):
     cell = replace(cell, workload=Workload(**workload))
-    return run_cell(cell, prepare(cell), Runner(build, memo=True), lambda _: None)
+    return run_cell(cell, prepare(cell), Runner(build, memo=True), lambda _: None).outcome
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -43,7 +43,7 @@ def crashed(cell, lost, runner):
     events = tuple(Fault(kind="crash", target=name, at_ms=0.0) for name in lost)
     workload = msgspec.structs.replace(cell.workload, requests=30)
     cell = msgspec.structs.replace(cell, faults=FaultList(events=events), workload=workload)
-    return run_cell(cell, prepare(cell), runner, lambda _: None)
+    return run_cell(cell, prepare(cell), runner, lambda _: None).outcome
 
 
 @pytest.mark.parametrize(

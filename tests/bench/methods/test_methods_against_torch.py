@@ -27,7 +27,7 @@ def runner():
 
 def run(cell, runner):
     """Outcome without a lossy encoding, so that it can be compared with whole networks."""
-    return run_cell(cell, prepare(cell), runner, lambda _: None)
+    return run_cell(cell, prepare(cell), runner, lambda _: None).outcome
 
 
 def images(outcome):

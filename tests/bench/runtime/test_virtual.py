@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinfer.cluster import FaultEvent
-from coinfer.cluster.cost_table import load_cost_table
+from coinfer.cluster.cost_table import CostTable, KernelCost, StageCost, load_cost_table, stage_key
 from coinfer.cluster.draws import uniform
 from coinfer.contract import INPUT, Answer, ModuleRef, Need, Replica, Stage
 from coinfer_kernels import backend
@@ -53,6 +53,27 @@ def test_a_broadcast_and_the_slowest_of_n_devices_in_closed_form(
     assert latency(record) == 1000 * (2 * hop_us + max(macs))
     assert record.macs == sum(macs)
     assert record.messages == 2 * len(macs)
+
+
+def test_a_stage_takes_what_was_measured_on_devices_that_say_so(world, toy_cluster):
+    stage = student("s0", macs=1000)
+    free = dict.fromkeys(("encode:raw", "decode:raw", "exit_scores"), KernelCost(0.0, 0.0))
+    stages = {stage_key(stage): StageCost("double", 1000, 2600.0)}
+    table = CostTable("test", "test", "never", "none", {"reference": free}, stages=stages)
+    devices = toy_cluster(2, latency_ms=0).devices
+    took = {}
+    for costs in ("macs", "measured"):
+        on = msgspec.structs.replace(
+            toy_cluster(2, latency_ms=0),
+            devices=tuple(msgspec.structs.replace(d, stage_costs=costs) for d in devices),
+        )
+        (record,) = world.run(
+            [stage], [Replica("s0", "d1")], all_of("s0"), on=on, costs=table
+        ).records
+        took[costs] = latency(record)
+        assert record.macs == 1000, "what was run is counted, not what it cost"
+    assert took["macs"] == 1000 * (16 + 1000 + 16)
+    assert took["measured"] == 1000 * (16 + 2600 + 16)
 
 
 def test_a_shared_medium_queues_what_own_channels_send_at_once(world, toy_cluster):

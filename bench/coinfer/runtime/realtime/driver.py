@@ -18,6 +18,7 @@ from coinfer.contract import SOURCE
 from coinfer.errors import ExecutionError
 from coinfer.runtime.devices import KEEP_DEADLINES
 from coinfer.runtime.fault_log import FaultLog, numbered
+from coinfer.runtime.rapl import Rapl
 from coinfer.runtime.realtime.faults import Faults
 from coinfer.runtime.realtime.fleet import Fleet
 from coinfer.runtime.realtime.loop import sharpen_timers
@@ -177,6 +178,7 @@ class RealtimeDriver:
             loop.tell(name, "go", zero_ns=zero_ns)
         loop.set_zero(zero_ns)
         loop.on_turn = self._faults.watch
+        self._rapl = Rapl()
         self._source.begin()
         self._faults.begin()
 
@@ -184,7 +186,7 @@ class RealtimeDriver:
         """Serve every request and see faults to their end; returns when the last was settled."""
         loop, faults = self._loop, self._faults
         loop.run(lambda: self._source.finished)
-        settled_ns = self._source.settled_ns
+        settled_ns, self._energy = self._source.settled_ns, self._rapl.spent()
         enough = time.monotonic() + DRAIN_S
         most = enough + SETTLE_S + self._scenario.cluster.heartbeat_timeout_ms / 1e3
         loop.run(
@@ -212,6 +214,7 @@ class RealtimeDriver:
         return {HUB, *up.values()}
 
     def _request_started(self, request: int) -> None:
+        self._rapl.note()
         self._faults.request_started(request)
         self._report(request)
 
@@ -290,6 +293,7 @@ class RealtimeDriver:
             corrupt_messages=source.corrupt_messages + total["corrupt"],
             foreign_messages=loop.foreign + hub.get("foreign", 0) + total["foreign"],
             warnings=(*warnings, *self._faults.warnings, *self._log.warnings()),
+            energy=self._energy,
             # All by the monotonic clock, which the processes of a machine share.
             spans=in_order(self._spans),
         )

@@ -182,15 +182,14 @@ def _settle_in(cpu: int | None) -> None:
 
 def _warm_up(setup: Setup, topology: Topology, runner: Runner, name: str) -> tuple[int, int]:
     """Build and run every stage of a device; returns real and modelled time of one row."""
-    speed = setup.cluster.device(name).macs_per_s
-    real_ns, macs = 0, 0
+    real_ns, meter = 0, setup.meter(name)()
     for stage_id in topology.on[name]:
         stage = topology.stages[stage_id]
         inputs = [_zeros(setup, topology, need) for need in stage.needs if gate_of(need) is None]
         best = _time_stage(runner, stage, inputs)
         real_ns += best
-        macs += stage.macs
-    return real_ns, round(macs * 1e9 / speed)
+        meter.stage(stage, 1, lambda: None)
+    return real_ns, meter.total_ns
 
 
 def _time_stage(runner: Runner, stage: Stage, inputs: list[Value]) -> int:

@@ -77,9 +77,9 @@ class Setup(NamedTuple):
 
     def meter(self, device: str) -> Callable[[], Meter]:
         """Maker of meters for a device."""
-        speed = self.cluster.device(device).macs_per_s if self.dilated else None
+        modelled = self.cluster.device(device) if self.dilated else None
         loaded = backend.load(self.kernels)
-        return lambda: Meter(loaded, self.costs, speed)
+        return lambda: Meter(loaded, self.costs, modelled)
 
 
 def _no_fusion(_: Any) -> Any:
