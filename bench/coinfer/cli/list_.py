@@ -21,6 +21,7 @@ class What(StrEnum):
     DATASETS = "datasets"
     KERNELS = "kernels"
     DEVICES = "devices"
+    CLUSTERS = "clusters"
     RUNS = "runs"
 
 
@@ -31,7 +32,7 @@ def list_(
         Path, typer.Option("-o", "--output", help="Folder whose runs are listed.")
     ] = RUNS,
 ) -> None:
-    """List suites, axes, methods, data sets, kernels, devices or runs."""
+    """List suites, axes, methods, data sets, kernels, devices, clusters or runs."""
     listing: dict[What, Callable[[], list[dict[str, Any]]]] = {
         What.SUITES: _suites,
         What.AXES: _axes,
@@ -39,6 +40,7 @@ def list_(
         What.DATASETS: _datasets,
         What.KERNELS: _kernels,
         What.DEVICES: _devices,
+        What.CLUSTERS: _clusters,
         What.RUNS: lambda: _runs(output),
     }
     rows = listing[what]()
@@ -144,6 +146,21 @@ def _devices() -> list[dict[str, Any]]:
     from coinfer.cluster import BOARDS
 
     return [{"name": name, **board._asdict()} for name, board in BOARDS.items()]
+
+
+def _clusters() -> list[dict[str, Any]]:
+    """Clusters that suites name without defining them, and where their numbers come from."""
+    from coinfer.cluster import CLUSTERS
+    from coinfer.report.numbers import amount
+
+    return [
+        {
+            "name": name,
+            "devices": [d.like or amount(d.macs_per_s, "MAC/s") for d in one.devices],
+            "source": one.note,
+        }
+        for name, one in CLUSTERS.items()
+    ]
 
 
 def _runs(output: Path) -> list[dict[str, Any]]:

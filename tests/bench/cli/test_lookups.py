@@ -145,6 +145,11 @@ def test_lists(fake, coinfer):
     boards = {board.pop("name"): board for board in devices}
     assert boards["raspberry-pi-4"]["macs_per_s"] == 3.2e9
     assert all("20" in board["source"] for board in boards.values()), "a source has its year"
+    clusters = json.loads(coinfer("list", "clusters", "--format", "json").stdout)
+    found = {cluster["name"]: cluster for cluster in clusters}
+    assert found["rocoin-8"]["devices"][0] == "2.50 M MAC/s"
+    assert "arXiv 2406.14185" in found["rocoin-8"]["source"]
+    assert found["pi-4"]["devices"][0] == "raspberry-pi-3"
     datasets = json.loads(coinfer("list", "datasets", "--format", "json").stdout)
     assert "digits" in {d["name"] for d in datasets}
 

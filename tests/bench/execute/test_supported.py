@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from coinfer.cluster import Fault, FaultList, Link, RateStep, Workload
+from coinfer.cluster import CLUSTERS, Fault, FaultList, Link, RateStep, Workload
 from coinfer.execute import check
 from coinfer.methods import parameter_types
 from coinfer.suite import expand, load_suite
@@ -43,3 +43,11 @@ def test_what_the_drivers_carry_out_is_not_refused(cell, mode):
     check(cluster(links={"*": Link(1e6, loss=0.1, on_loss="retransmit", retransmit_ms=1)})(cell))
     check(cluster(links={"*": Link(trace=(RateStep(0, 1e6, 1e6),))})(cell))
     check(cluster(routes={"d0>d1": Link(1e6)}, broadcast="multicast")(cell))
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+@pytest.mark.parametrize("method", ["local-teacher", "nonn", "rocoin", "distree"])
+def test_every_preset_can_be_planned_for(name, method):
+    overrides = {"method": [method], "cluster": [name], "faults": ["none"], "run_seed": [0]}
+    (one,) = expand(load_suite("smoke"), parameter_types(), overrides)
+    check(one)

@@ -95,7 +95,7 @@ def degraded(outcome):
 
 
 def run(cell, runner):
-    return run_cell(cell, prepare(cell), runner, lambda _: None)
+    return run_cell(cell, prepare(cell), runner, lambda _: None).outcome
 
 
 def lost_devices(cell, count):
