@@ -58,7 +58,7 @@ void PayloadReader::read(std::size_t count, float* out) {
     const auto* const codes = reinterpret_cast<const std::int8_t*>(values);
     switch (encoding) {
         case Encoding::raw:
-            std::memcpy(out, values, count * sizeof(float));
+            kernels_.copy(values, count * sizeof(float), reinterpret_cast<std::uint8_t*>(out));
             break;
         case Encoding::fp16:
             kernels_.widen(values, count, out);

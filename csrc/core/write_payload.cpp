@@ -143,7 +143,8 @@ std::size_t write(const Kernels& kernels, Source source, Header& header, std::ui
     switch (encoding) {
         case Encoding::raw:
             source.each([&](std::size_t first, std::size_t count, const float* x) {
-                std::memcpy(payload + 4 * first, x, 4 * count);
+                kernels.copy(reinterpret_cast<const std::uint8_t*>(x), 4 * count,
+                             payload + 4 * first);
             });
             break;
         case Encoding::fp16:
@@ -204,7 +205,7 @@ std::size_t write_payload(const Kernels& kernels, const std::uint16_t* halves, H
                           std::uint8_t* payload) {
     const std::size_t count = elements(header);
     if (static_cast<Encoding>(header.encoding) == Encoding::fp16) {
-        if (count > 0) std::memcpy(payload, halves, 2 * count);
+        kernels.copy(reinterpret_cast<const std::uint8_t*>(halves), 2 * count, payload);
         return 2 * count;
     }
     return write(kernels, Halves(kernels, halves, count), header, payload);

@@ -1,5 +1,6 @@
 // AVX2 with FMA and F16C (x86-64-v3), and carry-less multiplication, which came earlier.
 #include "simd/common.hpp"
+#include "simd/crc.hpp"
 
 #if COINFER_X86_SETS
 #include <immintrin.h>
@@ -12,6 +13,7 @@ namespace {
 
 #include "simd/vector.inl"
 #include "simd/lanes.inl"
+#include "simd/copy.inl"
 #include "simd/blocks.inl"
 #include "simd/quantise.inl"
 #include "simd/nibbles.inl"
@@ -22,17 +24,11 @@ namespace {
 #include "simd/scores.inl"
 #include "simd/change.inl"
 
-using Fold = __m128i;
-inline Fold fold_load(const std::uint8_t* data) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(data));
+// Which of the two is no matter of the set: AVX2 came eight years before VPCLMULQDQ.
+std::uint32_t crc32c(const std::uint8_t* data, std::size_t length, std::uint32_t crc) {
+    static const bool wide = has_vpclmul();
+    return wide ? crc32c_vpclmul(data, length, crc) : crc32c_pclmul(data, length, crc);
 }
-inline Fold fold_key(std::uint64_t low, std::uint64_t high) {
-    return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
-}
-inline Fold fold_step(Fold a, Fold key, Fold next) {
-    return _mm_clmulepi64_si128(a, key, 0x00) ^ _mm_clmulepi64_si128(a, key, 0x11) ^ next;
-}
-#include "simd/crc_fold.inl"
 
 inline __m128i eight(Floats v) {
     return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

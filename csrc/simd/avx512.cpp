@@ -18,6 +18,7 @@ namespace {
 
 #include "simd/vector.inl"
 #include "simd/lanes.inl"
+#include "simd/copy.inl"
 #include "simd/blocks.inl"
 #include "simd/quantise.inl"
 #include "simd/nibbles.inl"
@@ -38,6 +39,10 @@ inline Fold fold_step(Fold a, Fold key, Fold next) {
     return _mm512_clmulepi64_epi128(a, key, 0x00) ^ _mm512_clmulepi64_epi128(a, key, 0x11) ^ next;
 }
 #include "simd/crc_fold.inl"
+
+std::uint32_t crc32c(const std::uint8_t* data, std::size_t length, std::uint32_t crc) {
+    return ~fold_all(data, length, ~crc);
+}
 
 inline __m256i sixteen(Floats v) {
     return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -12,6 +12,7 @@ namespace {
 
 #include "simd/vector.inl"
 #include "simd/lanes.inl"
+#include "simd/copy.inl"
 #include "simd/blocks.inl"
 #include "simd/quantise.inl"
 #include "simd/nibbles.inl"

@@ -19,12 +19,26 @@ inline std::uint64_t word_at(const std::uint8_t* data) {
     return word;
 }
 
+// The checksum of the bytes of a register.
+inline std::uint32_t state_of(const Fold& folded) {
+    std::uint64_t words[sizeof folded / 8];
+    std::memcpy(words, &folded, sizeof words);
+    std::uint64_t state = 0;
+    for (const std::uint64_t word : words) state = _mm_crc32_u64(state, word);
+    return static_cast<std::uint32_t>(state);
+}
+
+// The first register, with the state entering like its first four bytes.
+inline Fold first_register(const std::uint8_t* data, std::uint32_t crc) {
+    const std::uint64_t start[sizeof(Fold) / 8] = {crc};
+    return fold_load(data) ^ fold_load(reinterpret_cast<const std::uint8_t*>(start));
+}
+
 // Folds all whole registers of the data into one and returns the checksum of that.
 inline std::uint32_t fold_registers(const std::uint8_t*& data, std::size_t& length,
                                     std::uint32_t crc) {
     constexpr std::size_t chains = 4, width = sizeof(Fold);
-    std::uint64_t start[width / 8] = {crc};  // the state enters like the first four bytes
-    Fold folded = fold_load(data) ^ fold_load(reinterpret_cast<const std::uint8_t*>(start));
+    Fold folded = first_register(data, crc);
     if (length >= 2 * chains * width) {
         const Fold key = carry_key<chains * width>();
         Fold chain[chains] = {folded};
@@ -41,20 +55,15 @@ inline std::uint32_t fold_registers(const std::uint8_t*& data, std::size_t& leng
     }
     for (; length >= width; data += width, length -= width)
         folded = fold_step(folded, carry_key<width>(), fold_load(data));
-
-    std::uint64_t words[width / 8];
-    std::memcpy(words, &folded, sizeof words);
-    std::uint64_t state = 0;
-    for (const std::uint64_t word : words) state = _mm_crc32_u64(state, word);
-    return static_cast<std::uint32_t>(state);
+    return state_of(folded);
 }
 
-std::uint32_t crc32c(const std::uint8_t* data, std::size_t length, std::uint32_t start) {
-    std::uint32_t crc = ~start;
+// Takes the state of a checksum and all of the data.
+inline std::uint32_t fold_all(const std::uint8_t* data, std::size_t length, std::uint32_t crc) {
     if (length >= 2 * sizeof(Fold)) crc = fold_registers(data, length, crc);
     std::uint64_t state = crc;
     for (; length >= 8; data += 8, length -= 8) state = _mm_crc32_u64(state, word_at(data));
     crc = static_cast<std::uint32_t>(state);
     for (; length > 0; ++data, --length) crc = _mm_crc32_u8(crc, *data);
-    return ~crc;
+    return crc;
 }

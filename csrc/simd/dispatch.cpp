@@ -1,3 +1,4 @@
+#include "simd/crc.hpp"
 #include "simd/kernels.hpp"
 #include "simd/platform.hpp"
 
@@ -24,13 +25,18 @@ bool has_v4() { return __builtin_cpu_supports("x86-64-v4"); }
 #endif
 
 }  // namespace
+
+bool has_vpclmul() {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("vpclmulqdq");
+}
 #endif
 
 std::vector<const Kernels*> available() {
     std::vector<const Kernels*> sets;
 #if COINFER_X86_SETS
     __builtin_cpu_init();
-    if (has_v4() && __builtin_cpu_supports("vpclmulqdq"))
+    if (has_v4() && has_vpclmul())
         sets.push_back(&avx512);
     if (has_v3() && __builtin_cpu_supports("pclmul")) sets.push_back(&avx2);
 #endif

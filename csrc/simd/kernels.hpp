@@ -57,6 +57,7 @@ constexpr std::size_t group_elements = 32;
 // Inputs and outputs of floats are aligned to 4 bytes; bytes (frames) have any alignment.
 struct Kernels {
     const char* name;
+    void (*copy)(const std::uint8_t* from, std::size_t bytes, std::uint8_t* to);
     // CRC32C, continued from `crc`.
     std::uint32_t (*crc32c)(const std::uint8_t* data, std::size_t length, std::uint32_t crc);
     // Least and largest of x and zero; NaN in both when an element is not finite.

@@ -1,4 +1,5 @@
 // The functions of an instruction set, in the order of `Kernels`; included after the bodies.
+    copy,
     crc32c,
     span,
     quantise,

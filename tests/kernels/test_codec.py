@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from coinfer_kernels import FrameError, encoded_size
+from coinfer_kernels import FrameError, encoded_size, info
 
+ENCODINGS = info()["encodings"]
 LENGTHS = (*range(131), 1000, 4099)
 LARGE = 65537
 SHAPES = [(), (0,), (1,), (33,), (0, 5), (5, 0), (2, 0, 3), (0, 0), (1, 7), (7, 1), (3, 5), (8, 33),
@@ -117,6 +118,48 @@ def test_what_is_not_finite_is_kept_or_refused(backend, reference, rng, encoding
                 assert np.signbit(decoded[place]) == np.signbit(bad)
                 expected = reference.decode(reference.encode(x, encoding))
                 assert np.array_equal(bits(decoded), bits(expected))
+
+
+SPECIAL = np.array([0, 0x80000000, 1, 0x807FFFFF, 0x00400000, 0x7F800000, 0xFF800000,
+                    0x7FC00000, 0x3F801000, 0x38FFF000, 0x477FF000], np.uint32)  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [*range(131), 4099, LARGE])
+def test_special_numbers_in_every_lane_at_odd_addresses(backend, reference, rng, length):
+    """Zeros of both signs, denormals, infinities, NaN, halves' ties: at each place in turn."""
+    special = SPECIAL.view(np.float32)
+    memory = np.empty(length + 3, np.float32)
+    for first, encoding in enumerate(ENCODINGS):
+        x = memory[first % 4 :][:length]
+        x[:] = values(rng, length)
+        places = np.arange(first % 3, length, 3)
+        x[places] = np.resize(np.roll(special, first), len(places))
+        if encoding not in KEEP_NOT_FINITE:
+            if not np.isfinite(x).all():
+                with pytest.raises(ValueError, match="NaN or infinite"):
+                    backend.encode(x, encoding)
+            x[~np.isfinite(x)] = TINY / 4
+        expected = reference.encode(x, encoding)
+        odd = 2 * first + 1
+        frame = backend.encode(x, encoding, memoryview(bytearray(len(x) * 5 + 200 + odd))[odd:])
+        decoded = backend.decode(frame, np.empty(length + 1, np.float32)[1:])
+        assert np.array_equal(bits(decoded), bits(reference.decode(expected)))
+        if not np.isnan(x).any():
+            assert frame == expected
+
+
+def test_copies_at_every_distance_within_a_page(backend, rng):
+    """A frame's target may lie anywhere beyond its source: some distances are copied by a loop."""
+    x = rng.standard_normal(3001, dtype=np.float32)
+    frame = bytes(backend.encode(x, "raw"))
+    room, out = bytearray(len(frame) + 8192), np.empty(x.size + 2048, np.float32)
+    start = np.frombuffer(room, np.uint8).ctypes.data
+    for beyond in (0, 1, 4, 16, 31, 32, 48, 63, 64, 4092):
+        at = (x.ctypes.data + beyond - 64 - start) % 4096
+        assert bytes(backend.encode(x, "raw", memoryview(room)[at:])) == frame
+        skip = (start + at + 64 + beyond // 4 * 4 - out.ctypes.data) % 4096 // 4
+        decoded = backend.decode(memoryview(room)[at : at + len(frame)], out[skip:][: x.size])
+        assert np.array_equal(decoded, x)
 
 
 def test_float16_input_is_widened(backend, rng, encoding):

@@ -97,7 +97,7 @@ std::vector<truth::Shape> shapes_of(std::size_t count) {
 std::vector<std::size_t> lengths() {
     std::vector<std::size_t> all;
     for (std::size_t n = 0; n <= 130; ++n) all.push_back(n);
-    for (const std::size_t n : {255, 256, 1023, 1024, 4099, 65536}) all.push_back(n);
+    for (const std::size_t n : {255, 256, 1023, 1024, 4099, 12001, 65536}) all.push_back(n);
     return all;
 }
 

@@ -9,6 +9,7 @@ int main(int count, char** arguments) {
         std::fprintf(stderr, "usage: %s tests/kernels/fixtures\n", arguments[0]);
         return 2;
     }
+    native::check_checksums();
     for (const coinfer::Kernels* kernels : coinfer::available()) {
         const unsigned long before = native::checks_done(), wrong = native::checks_failed();
         native::check_numbers(*kernels);

@@ -5,13 +5,17 @@
 #include "checks.hpp"
 #include "inputs.hpp"
 #include "parts.hpp"
+#include "simd/crc.hpp"
 
 namespace native {
 namespace {
 
-void check_crc(const coinfer::Kernels& kernels) {
+using Checksum = std::uint32_t (*)(const std::uint8_t* data, std::size_t length,
+                                   std::uint32_t crc);
+
+void check_crc(const char* name, Checksum crc32c) {
     const auto* digits = reinterpret_cast<const std::uint8_t*>("123456789");
-    expect(kernels.crc32c(digits, 9, 0) == 0xE3069283, "%s crc32c of the digits", kernels.name);
+    expect(crc32c(digits, 9, 0) == 0xE3069283, "%s crc32c of the digits", name);
     Random random(1);
     for (const std::size_t length : lengths())
         for (const std::size_t shift : {0, 1, 7, 13}) {
@@ -21,10 +25,26 @@ void check_crc(const coinfer::Kernels& kernels) {
             const auto start = static_cast<std::uint32_t>(random.next());
             const std::size_t part = random.below(length + 1);
             const std::uint32_t expected = truth::crc32c(data.data(), length, start);
-            const std::uint32_t first = kernels.crc32c(data.data(), part, start);
-            expect(kernels.crc32c(data.data(), length, start) == expected &&
-                       kernels.crc32c(data.data() + part, length - part, first) == expected,
-                   "%s crc32c of %zu bytes, cut at %zu", kernels.name, length, part);
+            const std::uint32_t first = crc32c(data.data(), part, start);
+            expect(crc32c(data.data(), length, start) == expected &&
+                       crc32c(data.data() + part, length - part, first) == expected,
+                   "%s crc32c of %zu bytes, cut at %zu", name, length, part);
+        }
+}
+
+// At all distances of source and target within a page that matter to it.
+void check_copy(const coinfer::Kernels& kernels) {
+    for (const std::size_t length : {0, 1, 2047, 2048, 2049, 4099})
+        for (const std::size_t beyond : {0, 1, 16, 31, 32, 63, 64, 4095}) {
+            std::vector<std::uint8_t> memory(3 * 4096 + 2 * length + 64);
+            std::uint8_t* const from = memory.data() + length % 3;
+            const std::size_t apart = (length / 4096 + 1) * 4096 + beyond;
+            std::uint8_t* const to = from + apart;
+            for (std::size_t i = 0; i < length; ++i) from[i] = static_cast<std::uint8_t>(i * 7 + 1);
+            to[length] = 0x5A, to[-1] = 0x5A;
+            kernels.copy(from, length, to);
+            expect(std::equal(from, from + length, to) && to[length] == 0x5A && to[-1] == 0x5A,
+                   "%s copy of %zu bytes, %zu beyond", kernels.name, length, beyond);
         }
 }
 
@@ -128,8 +148,17 @@ void check_nibbles(const coinfer::Kernels& kernels, std::size_t count) {
 
 }  // namespace
 
+void check_checksums() {
+#if COINFER_X86_SETS
+    for (const coinfer::Kernels* kernels : coinfer::available())
+        if (kernels == &coinfer::avx2) check_crc("pclmul", coinfer::crc32c_pclmul);
+    if (coinfer::has_vpclmul()) check_crc("vpclmul", coinfer::crc32c_vpclmul);
+#endif
+}
+
 void check_numbers(const coinfer::Kernels& kernels) {
-    check_crc(kernels);
+    check_crc(kernels.name, kernels.crc32c);
+    check_copy(kernels);
     check_widening(kernels.name, "widen", kernels.widen, truth::float_of_half);
     check_narrowing(kernels.name, "narrow", kernels.narrow, truth::half_of, 0x7C00);
     check_widening(kernels.name, "widen_bf16", kernels.widen_bf16, truth::float_of_bf16);
