@@ -107,6 +107,7 @@ py::dict make_functions(const Kernels& kernels, const py::dict& docs) {
         function.release();
         functions[name] = made(PyCFunction_NewEx(definition, self.ptr(), module.ptr()));
     }
+    functions["isa"] = kernels.name;  // so that nobody has to believe that it is what was asked for
     return functions;
 }
 

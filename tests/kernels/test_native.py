@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import inspect
+import platform
 import pydoc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +67,25 @@ def plain(result):
     if isinstance(result, np.ndarray):
         return result.tolist()
     return type(result), [plain(part) for part in result] if isinstance(result, list) else result
+
+
+def test_the_functions_are_those_of_the_set_that_was_asked_for():
+    for isa in BACKEND.instruction_set().isa_available:
+        assert backends.load("native", isa).instruction_set().isa == isa
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not Path("/proc/cpuinfo").exists(),
+    reason="reads the features of an x86-64 processor as Linux tells them",
+)
+def test_every_set_that_the_processor_has_is_found():
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    flags = set(next(line for line in lines if line.startswith("flags")).split())
+    v3 = {"avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "pclmulqdq"}
+    v4 = v3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "vpclmulqdq"}
+    expected = [isa for isa, needs in (("avx512", v4), ("avx2", v3), ("sse2", set()))
+                if needs <= flags]  # fmt: skip
+    assert list(BACKEND.instruction_set().isa_available) == expected
 
 
 @pytest.mark.parametrize("name", SIGNATURES)

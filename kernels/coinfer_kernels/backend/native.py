@@ -22,10 +22,10 @@ class NativeBackend:
     encoded_size = staticmethod(_layout.encoded_size)
 
     def __init__(self, isa: str, reason: str) -> None:
-        self._isa = InstructionSet(isa, _native.isa_available(), reason)
         docs = {name: inspect.getdoc(getattr(Backend, name)) or "" for name in DOCUMENTED}
         docs["peek"] = inspect.getdoc(_frame.peek) or ""
         functions = _native.functions(isa, docs)
+        self._isa = InstructionSet(functions["isa"], _native.isa_available(), reason)
         self.encode = functions["encode"]
         self.encode_batch = functions["encode_batch"]
         self.decode = functions["decode"]
