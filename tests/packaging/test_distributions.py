@@ -26,6 +26,10 @@ LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".venv", "venv", "build", "dist", "runs", ".*cache", ".benchmarks", ".hypothesis"),
     *("__pycache__", "*.egg-info", "*.so"),
 )
+EXAMPLES = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs/kernels.md").read_text(encoding="utf-8"), re.DOTALL
+)
+BEYOND_NUMPY = re.compile(r"^import (torch|zmq)$", re.MULTILINE)
 BUILD_SWITCHES = ("COINFER_NO_EXTENSION", "COINFER_SANITIZE", "PYTHONPATH")
 
 
@@ -188,6 +192,14 @@ def test_the_kernels_work_with_numpy_alone(bare, tmp_path):
     )
     done = run(bare, "-c", code, cwd=tmp_path)
     assert done.stdout.split() == ["native"], done.stderr
+
+
+@pytest.mark.parametrize("code", [code for code in EXAMPLES if not BEYOND_NUMPY.search(code)],
+                         ids=lambda code: code.splitlines()[0].strip("# "))  # fmt: skip
+def test_the_examples_of_the_kernels_page_run_with_numpy_alone(bare, tmp_path, code):
+    done = run(bare, "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "smoke"], ["doctor"]])
