@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -90,6 +91,7 @@ def call(task: Task, kernels: Any, inputs: tuple[Any, ...]) -> Call | None:
     x = inputs[0]
     if verb in ("encode", "decode"):
         encoding, _, crc = rest.partition(" ")
+        encoding = sys.intern(encoding)  # as a name is that stands in source code
         # What users have at hand; a memoryview that is made once would be taken faster still.
         room = bytearray(kernels.encoded_size(x.shape, encoding))
         if verb == "encode":
@@ -106,7 +108,7 @@ def call(task: Task, kernels: Any, inputs: tuple[Any, ...]) -> Call | None:
         return Call(function, (x, ExitScores.empty(len(x))))
     if verb == "should_exit":
         return Call(function, (x, "max-prob", THRESHOLD, np.empty(len(x), bool)))
-    return Call(function, (*inputs, rest, np.empty(len(x), np.float32)))
+    return Call(function, (*inputs, sys.intern(rest), np.empty(len(x), np.float32)))
 
 
 def _target(kernel: str, size: int | str) -> Target | None:

@@ -58,8 +58,9 @@ def note(benchmark, task, name, isa, role, seconds):
     """Say what was measured; `seconds` are those of the memcpy, round by round."""
     benchmark.group = f"{task.kernel}, {task.size}"
     benchmark.extra_info.update(
-        kernel=task.kernel, size=task.size, backend=name, isa=isa, role=role
-    )
+        kernel=task.kernel, size=task.size, backend=name, isa=isa, role=role,
+        best_peer=None, ratio_to_best_peer=None,
+    )  # fmt: skip
     if benchmark.stats is None:
         return None
     data = benchmark.stats.stats.data
