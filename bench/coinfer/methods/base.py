@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -34,6 +34,9 @@ from coinfer_kernels import encoded_size
 
 HEADER_BYTES = 64
 """Of a frame of the kernels; a link charges its own header instead."""
+
+PartitionRule: TypeAlias = Literal["ncut", "louvain", "uniform"]
+"""How filters are cut; see `coinfer.planning.PARTITIONERS`."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -78,6 +81,10 @@ class Profile:
         """Cut the teacher's filters into so many parts."""
         cut = self.partitioners[rule](self.teacher.activation_graph, count, 0)
         return cut.partitions
+
+    def head_macs(self, partitions: Sequence[Partition]) -> int:
+        """MACs of a fully connected layer from these portions to the classes."""
+        return sum(map(len, partitions)) * self.teacher.classes
 
     def payload_bytes(self, *shape: int) -> int:
         """What a link charges for one row of this shape in the encoding of the cell.
@@ -243,6 +250,11 @@ def plan_devices(cluster: Cluster) -> list[PlanDevice]:
         )
         for device in cluster.devices
     ]
+
+
+def head_ns(cluster: Cluster, macs: int) -> int:
+    """Time of the source for its head."""
+    return round(macs * 1e9 / cluster.source_macs_per_s)
 
 
 def broadcast_ns(cluster: Cluster, device: str, payload_bytes: int) -> int:

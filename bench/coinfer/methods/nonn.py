@@ -6,20 +6,28 @@ sized to the weakest device. What stands for a lost portion is a parameter; zero
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from coinfer.cluster import Cluster
 from coinfer.contract import Deployment
 from coinfer.errors import PlanError
-from coinfer.methods.base import Profile, Workshop, broadcast_ns, portion_ns
+from coinfer.methods.base import (
+    PartitionRule,
+    Profile,
+    Workshop,
+    broadcast_ns,
+    head_ns,
+    portion_ns,
+)
 from coinfer.methods.portions import (
     PortionParameters,
     deploy_portions,
     fit_portions,
     fused_notes,
 )
-from coinfer.methods.sizing import Sized, size_students
+from coinfer.methods.sizing import Sized, size, size_students
 from coinfer.models import Partition, StudentSpec
 from coinfer.training import FusedArtifact
 
@@ -31,11 +39,14 @@ class NoNNParameters(PortionParameters, frozen=True, kw_only=True):
     ----------
     compute_budget_ms : float
         The student is the largest one that the weakest device runs within this time.
+    partition : {"louvain", "ncut", "uniform"}
+        Rule that cuts the filters.
     patience : float
         A portion is late after this many times the predicted latency.
     """
 
     compute_budget_ms: float = 60.0
+    partition: PartitionRule = "louvain"
     patience: float = 1.5
 
 
@@ -44,16 +55,18 @@ class NoNNPlan:
     """Device n runs the student of partition n."""
 
     devices: tuple[str, ...]
+    unused: Mapping[str, str]
     partitions: tuple[Partition, ...]
-    student: StudentSpec
+    students: tuple[StudentSpec, ...]
     device_ns: tuple[int, ...]
+    head_ns: int
     outages: tuple[float, ...]
     fused: FusedArtifact | None = None
 
     @property
     def predicted_ns(self) -> int:
-        """The slowest device decides."""
-        return max(self.device_ns)
+        """The slowest device decides; then the head answers."""
+        return max(self.device_ns) + self.head_ns
 
     def describe(self) -> dict[str, Any]:
         """Device by device."""
@@ -61,14 +74,21 @@ class NoNNPlan:
             {
                 "devices": [device],
                 "partition": len(partition),
-                "runs": self.student.name,
+                "runs": student.name,
                 "predicted_ms": round(expected / 1e6, 3),
+                "predicted_ms_by_device": {device: round(expected / 1e6, 3)},
+                "outage": outage,
             }
-            for device, partition, expected in zip(
-                self.devices, self.partitions, self.device_ns, strict=True
+            for device, partition, student, expected, outage in zip(
+                self.devices,
+                self.partitions,
+                self.students,
+                self.device_ns,
+                self.outages,
+                strict=True,
             )
         ]
-        return {"groups": groups, **fused_notes(self.fused)}
+        return {"groups": groups, "unused": dict(self.unused), **fused_notes(self.fused)}
 
 
 class NoNN:
@@ -96,21 +116,13 @@ class NoNN:
             memory_bytes,
             weakest.name,
         )
-        devices = tuple(d.name for d in cluster.devices)
-        partitions = profile.partitions("louvain", len(devices))
-        predicted = tuple(
-            broadcast_ns(cluster, device, profile.input_bytes)
-            + portion_ns(cluster, device, student.macs, profile.payload_bytes(len(partition)))
-            for device, partition in zip(devices, partitions, strict=True)
-        )
-        outages = tuple(d.failure_probability for d in cluster.devices)
-        return NoNNPlan(devices, partitions, student.spec, predicted, outages)
+        students = dict.fromkeys(cluster.names, student)
+        return plan_singles(students, {}, self._parameters.partition, profile, cluster)
 
     def fit(self, plan: NoNNPlan, profile: Profile, workshop: Workshop) -> NoNNPlan:
         """Distil one student a partition, jointly."""
-        students = [plan.student] * len(plan.partitions)
         fused = fit_portions(
-            self._parameters, profile, workshop, students, plan.partitions, plan.outages
+            self._parameters, profile, workshop, plan.students, plan.partitions, plan.outages
         )
         return replace(plan, fused=fused)
 
@@ -126,9 +138,53 @@ class NoNN:
             [[device] for device in plan.devices],
             profile,
             plan.predicted_ns,
+            plan.predicted_ns,
             self._parameters.patience,
             plan.describe(),
         )
+
+
+def plan_singles(
+    students: Mapping[str, Sized],
+    unused: Mapping[str, str],
+    rule: str,
+    profile: Profile,
+    cluster: Cluster,
+) -> NoNNPlan:
+    """Plan one partition and one student for each of the devices, in the order of the cluster.
+
+    Parameters
+    ----------
+    students : mapping of str to Sized
+        By device.
+    unused : mapping of str to str
+        Why other devices are left out.
+    rule : str
+        That cuts the filters.
+    profile : Profile
+    cluster : Cluster
+    """
+    devices = tuple(students)
+    partitions = profile.partitions(rule, len(devices))
+    predicted = tuple(
+        broadcast_ns(cluster, device, profile.input_bytes)
+        + portion_ns(
+            cluster,
+            device,
+            size(profile, students[device].spec, len(partition)).macs,
+            profile.payload_bytes(len(partition)),
+        )
+        for device, partition in zip(devices, partitions, strict=True)
+    )
+    return NoNNPlan(
+        devices=devices,
+        unused=unused,
+        partitions=partitions,
+        students=tuple(students[device].spec for device in devices),
+        device_ns=predicted,
+        head_ns=head_ns(cluster, profile.head_macs(partitions)),
+        outages=tuple(cluster.device(device).failure_probability for device in devices),
+    )
 
 
 def _largest(students: list[Sized], budget_macs: float, memory_bytes: int, device: str) -> Sized:

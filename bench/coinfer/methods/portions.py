@@ -232,6 +232,7 @@ def deploy_portions(
     groups: Sequence[Sequence[str]],
     profile: Profile,
     predicted_ns: int,
+    slowest_ns: int,
     patience: float,
     notes: dict[str, Any],
 ) -> Deployment:
@@ -245,8 +246,10 @@ def deploy_portions(
     profile : Profile
     predicted_ns : int
         What the planner expects without faults.
+    slowest_ns : int
+        When it expects the slowest replica, for which the source waits where the others are lost.
     patience : float
-        A partition counts as late after this many times the prediction [ours].
+        A partition counts as late after this many times `slowest_ns` [ours].
     notes : dict
         For the report.
     """
@@ -265,7 +268,7 @@ def deploy_portions(
     )
 
     def fusion(job: Job) -> PortionFusion:
-        late_ns = late_after_ns(predicted_ns, patience, profile.deadline_ns, job.size)
+        late_ns = late_after_ns(slowest_ns, patience, profile.deadline_ns, job.size)
         return PortionFusion(job, layout, rule, late_ns)
 
     replicas = [

@@ -28,12 +28,14 @@ def size_students(profile: Profile, exits: int = 1, filters: int = 32) -> list[S
     filters : int
         Size of the partition that is assumed; it hardly matters beside the backbone.
     """
+    students = [msgspec.structs.replace(student, exits=exits) for student in profile.students]
+    return sorted((size(profile, student, filters) for student in students), key=lambda s: s.macs)
+
+
+def size(profile: Profile, student: StudentSpec, filters: int) -> Sized:
+    """What a student of the profile costs that sends a portion of so many filters."""
     teacher = profile.teacher
-    sized = []
-    for student in profile.students:
-        spec = msgspec.structs.replace(student, exits=exits)
-        joint = JointSpec((spec,), (filters,), teacher.shape, teacher.classes)
-        stages = student_stages(joint, 0, None)
-        memory = sum(s.weights_bytes for s in stages) + max(s.activation_bytes for s in stages)
-        sized.append(Sized(spec, sum(s.macs for s in stages), memory))
-    return sorted(sized, key=lambda s: s.macs)
+    joint = JointSpec((student,), (filters,), teacher.shape, teacher.classes)
+    stages = student_stages(joint, 0, None)
+    memory = sum(s.weights_bytes for s in stages) + max(s.activation_bytes for s in stages)
+    return Sized(student, sum(s.macs for s in stages), memory)
