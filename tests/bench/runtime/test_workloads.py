@@ -202,7 +202,8 @@ def test_poisson_arrivals_queue_as_an_md1_queue_predicts(world, toy_cluster):
     """One device, constant service: the mean wait is ρ s / (2 (1 − ρ)) (Pollaczek–Khinchine).
 
     The band is that of means of 100 batches of successive requests, which are nearly independent
-    of each other (queues forget within some hundred requests at this load).
+    of each other: queues forget within some hundred requests at this load (batch means, as in Law,
+    Simulation Modeling and Analysis, chapter 9).
     """
     service_ns, load, requests, batches = MS, 0.7, 50_000, 100
     workload = Workload(kind="server", requests=requests, rate_rps=load * 1e9 / service_ns)
