@@ -35,6 +35,15 @@ def numbered(events: Iterable[FaultEvent]) -> tuple[FaultEvent, ...]:
     return tuple(msgspec.structs.replace(e, number=n) for n, e in enumerate(events))
 
 
+def by_request(events: Iterable[FaultEvent]) -> dict[int, list[FaultEvent]]:
+    """Events that hang on a request, by its number."""
+    found: dict[int, list[FaultEvent]] = {}
+    for event in events:
+        if event.on_request is not None:
+            found.setdefault(event.on_request, []).append(event)
+    return found
+
+
 @dataclass
 class _Line:
     kind: str

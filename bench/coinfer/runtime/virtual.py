@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
-from coinfer.cluster import Device, FaultEvent
+from coinfer.cluster import Device
 from coinfer.contract import SOURCE
 from coinfer.runtime.context import Reactor, Work
 from coinfer.runtime.devices import Devices
 from coinfer.runtime.events import DONE, FAULT, MESSAGE, PEER, TIMER, End, Event
-from coinfer.runtime.fault_log import FaultLog, numbered
+from coinfer.runtime.fault_log import FaultLog, by_request, numbered
 from coinfer.runtime.heartbeats import Heartbeats
 from coinfer.runtime.hub import HubReactor
 from coinfer.runtime.lifecycle import Lifecycle
@@ -156,10 +156,7 @@ class VirtualDriver:
         timeout_ns = round(cluster.heartbeat_timeout_ms * 1e6)
         self._faults = numbered(scenario.faults)
         self._log = FaultLog(self._faults, timeout_ns)
-        self._hanging: dict[int, list[FaultEvent]] = {}
-        for fault in self._faults:
-            if fault.on_request is not None:
-                self._hanging.setdefault(fault.on_request, []).append(fault)
+        self._hanging = by_request(self._faults)
         beats = Heartbeats(round(cluster.heartbeat_ms * 1e6), timeout_ns)
         self.lifecycle = Lifecycle(
             self._devices, self._log, self._source, beats, self._hub.impairments

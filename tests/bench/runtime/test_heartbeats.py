@@ -7,8 +7,11 @@ from heapq import heappop, heappush
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coinfer.cluster import Cluster, Device, Link
 from coinfer.runtime.heartbeats import Heartbeats
+from coinfer.runtime.realtime.liveness import Liveness
 
+MS = 1_000_000
 BEAT, TIMEOUT, END = 10, 30, 400
 
 
@@ -68,3 +71,33 @@ SILENCE = st.tuples(st.integers(0, 300), st.integers(1, 120)).map(lambda s: (s[0
 @settings(max_examples=500, deadline=None)
 def test_beliefs_are_those_of_a_source_that_hears_every_beat(silences):
     assert worked_out(silences) == one_by_one(silences)
+
+
+def with_a_clock(silences, interrupt):
+    """The same by the clock of a real run: half of the silences are those of a link."""
+    cluster = Cluster(
+        devices=(Device("d", macs_per_s=1.0),),
+        links={"*": Link(1.0)},
+        heartbeat_ms=BEAT,
+        heartbeat_timeout_ms=TIMEOUT,
+    )
+    watch, news = Liveness(cluster), []
+    for now in range(END):
+        for number, (begin, end) in enumerate(silences):
+            if interrupt(number) and begin == now:
+                # A beat at the first moment is still heard.
+                if now % BEAT == 0:
+                    watch.heard("d", now * MS)
+                watch.mute("d", end * MS)
+        stopped = any(b < now < e for n, (b, e) in enumerate(silences) if not interrupt(n))
+        if now % BEAT == 0 and not stopped:
+            watch.heard("d", now * MS)
+        news += [(now, alive) for _, alive in watch.news(now * MS)]
+    return news
+
+
+@given(silences=st.lists(SILENCE, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_real_time_believes_the_same(silences):
+    silences = joined(silences)
+    assert with_a_clock(silences, lambda number: number % 2 == 0) == one_by_one(silences)

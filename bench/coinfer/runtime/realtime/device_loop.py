@@ -49,6 +49,10 @@ class DeviceLoop(Loop):
         """Take longer for what starts in the window of a fault."""
         self._slow.begin(fault, at_ns)
 
+    def send(self, envelope: Envelope) -> None:
+        """Hand an envelope to the port."""
+        self._port.send(envelope.to, Parcel(self._run, self.now_ns, envelope, self._birth))
+
     def say(self, kind: str, **info: Any) -> None:
         """Tell the source something."""
         self._port.send(SOURCE, System(self._run, kind, self._name, info, self._birth))

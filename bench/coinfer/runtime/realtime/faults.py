@@ -14,7 +14,7 @@ import msgspec
 
 from coinfer.cluster import FaultEvent
 from coinfer.runtime.events import End
-from coinfer.runtime.fault_log import FaultLog
+from coinfer.runtime.fault_log import FaultLog, by_request
 from coinfer.runtime.fault_rules import FaultRules
 from coinfer.runtime.lives import Life
 from coinfer.runtime.realtime.fleet import Fleet
@@ -62,6 +62,7 @@ class Faults(FaultRules):
     ) -> None:
         super().__init__(log, source)
         self._events = events
+        self._hanging = by_request(events)
         self._fleet = fleet
         self._loop = loop
         self._topology = topology
@@ -100,10 +101,10 @@ class Faults(FaultRules):
 
     def request_started(self, request: int) -> None:
         """Carry out, or ask for, the faults that hang on a request."""
-        for fault in self._events:
-            if fault.on_request == request and fault.after_ns:
+        for fault in self._hanging.get(request, ()):
+            if fault.after_ns:
                 self._loop.set_timer(self.now_ns + fault.after_ns, fault)
-            elif fault.on_request == request:
+            else:
                 self.inject(fault)
 
     def on_timer(self, token: FaultEvent | End) -> None:
