@@ -43,12 +43,12 @@ def _cells(suite: str) -> tuple[Cell, ...]:
     """All cells of a suite, with their models trained."""
     from coinfer.cli import engine
     from coinfer.cli.choose import cells_of
-    from coinfer.cli.view import Ticker
+    from coinfer.cli.training_view import TrainingView
 
     resolved, cells = cells_of(suite, {})
     engine.check(cells, resolved.origin)
-    with Ticker(progress_console()) as ticker:
-        engine.train(cells, ticker.say)
+    with TrainingView(progress_console()) as view:
+        engine.train(cells, view.progress)
     return cells
 
 

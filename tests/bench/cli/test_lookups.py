@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 import coinfer_kernels
-from coinfer.cli import checks
-from coinfer.cluster.cost_table import load_cost_table
+from coinfer.cli import checks, engine
+from coinfer.cluster.cost_table import CostTable, StageCost, load_cost_table
 from coinfer.runtime import rapl
 
 HEAVY = ("torch", "scipy", "pyarrow", "plotly", "numba", "sklearn", "networkx")
@@ -152,6 +152,30 @@ def test_lists(fake, coinfer):
     assert found["pi-4"]["devices"][0] == "raspberry-pi-3"
     datasets = json.loads(coinfer("list", "datasets", "--format", "json").stdout)
     assert "digits" in {d["name"] for d in datasets}
+
+
+def test_calibrate_measures_the_stages_of_a_suite_and_says_how_to_use_the_table(
+    fake, coinfer, suite_file, monkeypatch, tmp_path
+):
+    stages = {"0a1b": StageCost("m:student", 1000, 2500.0, 0.04)}
+    table = msgspec.structs.replace(load_cost_table(), torch="9.9", stages=stages)
+    asked = []
+
+    def calibrate(path, cells):
+        asked.append((path, len(cells)))
+        return table
+
+    monkeypatch.setattr(engine, "calibrate", calibrate)
+    output = tmp_path / "table.json"
+    done = coinfer("calibrate", "--suite", str(suite_file), "-o", str(output))
+    assert done.exit_code == 0
+    assert asked == [(output, 24)]
+    assert f"COINFER_COST_TABLE={output}" in done.stdout
+    for told in ("m:student", "2500.0", "encode:int8", table.measured, "torch 9.9"):
+        assert told in done.stdout
+    plain = json.loads(coinfer("calibrate", "--format", "json").stdout)
+    assert asked[1] == (None, 0)
+    assert msgspec.convert(plain, CostTable) == table
 
 
 def test_the_version_is_printed(coinfer):
