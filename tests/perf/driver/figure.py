@@ -52,7 +52,7 @@ def _speed(rows: Sequence[dict[str, Any]], left: float) -> list[str]:
     bare = statistics.mean(row["bare_us"] for row in rows)
     y = TOP + PANEL[1] * (1 - (TARGET_US + bare) / most)
     parts.append(_line(left, y, left + PANEL[0], y, RED))
-    parts.append(_text(left + PANEL[0], y - 3, "heap + 6", anchor="end", fill=RED))
+    parts.append(_text(left + PANEL[0] + 4, y + 4, "heap + 6", fill=RED))
     parts.append(_text(left + PANEL[0] / 2, TOP + PANEL[1] + 30, "devices", anchor="middle"))
     return parts
 
