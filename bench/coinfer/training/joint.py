@@ -139,31 +139,33 @@ def fit_joint(
             f"{len(recipe.portion_dropout)} dropout rates for {len(students)} students"
         )
     inputs = joint_inputs(teacher, students, partitions, recipe, train_seed)
-    found = zoo.get(canonical_sha256(inputs))
     order = sorted(range(len(students)), key=lambda k: tuple(partitions[k]))
-    if found is None and order != list(range(len(students))):
+
+    def train() -> Artifact:
+        data = coinfer_datasets.load(base, data_dir)
+        views = teacher_views(data, teacher, recipe, zoo, progress)
+        return _train(inputs, spec, recipe, data, views, zoo, progress)
+
+    def train_in_order() -> Artifact:
         # Plans for different devices may name the same pairs in another order: train them once.
         dropout = recipe.portion_dropout
         if len(dropout) > 1:
-            recipe = msgspec.structs.replace(
-                recipe, portion_dropout=tuple(dropout[k] for k in order)
-            )
+            dropout = tuple(dropout[k] for k in order)
         ordered = fit_joint(
             dataset_name,
             teacher,
             [students[k] for k in order],
             [partitions[k] for k in order],
-            recipe,
+            msgspec.structs.replace(recipe, portion_dropout=dropout),
             train_seed,
             zoo,
             progress,
             data_dir,
         )
-        found = _reordered(inputs, ordered, order, zoo)
-    if found is None:
-        data = coinfer_datasets.load(base, data_dir)
-        views = teacher_views(data, teacher, recipe, zoo, progress)
-        found = _train(inputs, spec, recipe, data, views, zoo, progress)
+        return _reordered(inputs, ordered, order, zoo)
+
+    in_order = order == list(range(len(students)))
+    found = zoo.find_or_make(inputs, train if in_order else train_in_order)
     return JointArtifact(
         dataset=base,
         spec=spec,

@@ -130,11 +130,13 @@ def fit_single(
     if base != teacher.dataset:
         raise UsageError(f"the teacher was trained on {teacher.dataset}, not on {base}")
     inputs = single_inputs(teacher, spec, recipe, train_seed, member)
-    found = zoo.get(canonical_sha256(inputs))
-    if found is None:
+
+    def train() -> Artifact:
         data = coinfer_datasets.load(base, data_dir)
         lessons = Lessons(data, teacher_views(data, teacher, recipe, zoo, progress))
-        found = _train(inputs, teacher, spec, recipe, data, lessons, zoo, progress)
+        return _train(inputs, teacher, spec, recipe, data, lessons, zoo, progress)
+
+    found = zoo.find_or_make(inputs, train)
     return SingleArtifact(
         dataset=base,
         spec=spec,

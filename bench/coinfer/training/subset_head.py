@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import coinfer_datasets
-from coinfer.models import AnySubsetHead, JointModel, builtins, canonical_sha256, state_tensors
+from coinfer.models import AnySubsetHead, JointModel, builtins, state_tensors
 from coinfer.training.images import Pictures, generator
 from coinfer.training.joint import JointArtifact, load_joint
 from coinfer.training.loop import (
@@ -121,11 +121,13 @@ def fit_subset_head(
     """
     how = recipe.subset_head
     inputs = subset_head_inputs(joint, how, train_seed)
-    found = zoo.get(canonical_sha256(inputs))
-    if found is None:
+
+    def train() -> Artifact:
         data = coinfer_datasets.load(joint.dataset, data_dir)
         views = teacher_views(data, teacher, recipe.students, zoo, progress)
-        found = _train(inputs, joint, how, data, views, zoo, progress)
+        return _train(inputs, joint, how, data, views, zoo, progress)
+
+    found = zoo.find_or_make(inputs, train)
     return SubsetHeadArtifact(
         hidden=how.hidden,
         address=found.address,

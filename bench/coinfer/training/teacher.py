@@ -108,9 +108,9 @@ def fit_teacher(
         If the stored one is damaged.
     """
     inputs = teacher_inputs(dataset_name, spec, recipe, train_seed)
-    found = zoo.get(canonical_sha256(inputs))
-    if found is None:
-        found = _train(inputs, spec, recipe, train_seed, zoo, progress, data_dir)
+    found = zoo.find_or_make(
+        inputs, lambda: _train(inputs, spec, recipe, train_seed, zoo, progress, data_dir)
+    )
     return _typed(found, spec)
 
 

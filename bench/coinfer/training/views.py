@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from coinfer.models import canonical_sha256
 from coinfer.training.images import Pictures, fixed_views
 from coinfer.training.loop import OnProgress, Progress, left_s, outputs
 from coinfer.training.recipe import StudentRecipe
 from coinfer.training.teacher import VERSION, TeacherArtifact, load_teacher
-from coinfer.training.zoo import Zoo
+from coinfer.training.zoo import Artifact, Zoo
 from coinfer_datasets import Dataset
 
 
@@ -47,10 +46,7 @@ def teacher_views(
     zoo: Zoo,
     progress: OnProgress | None = None,
 ) -> Views:
-    """Return the teacher's answers from the zoo, or compute them and put them there.
-
-    Several joint trainings in parallel should find them there: call this once before.
-    """
+    """Return the teacher's answers from the zoo, or compute them and put them there."""
     views = fixed_views(recipe.views, recipe.shift_pixels, recipe.flip)
     inputs = {
         "what": "views",
@@ -59,8 +55,8 @@ def teacher_views(
         "teacher": teacher.weights_sha256,
         "views": views,
     }
-    found = zoo.get(canonical_sha256(inputs))
-    if found is None:
+
+    def ask() -> Artifact:
         model = load_teacher(teacher, zoo)
         reach = max(max(abs(down), abs(right)) for down, right, _ in views)
         pictures = Pictures(torch.from_numpy(data.train.images), data.info, reach)
@@ -76,8 +72,9 @@ def teacher_views(
         with torch.inference_mode():
             logits = model.head(stacked)
         tensors = {"features": stacked.half(), "logits": logits.half()}
-        found = zoo.put(inputs, tensors, {"teacher": teacher.address})
-    stored = found.tensors()
+        return zoo.put(inputs, tensors, {"teacher": teacher.address})
+
+    stored = zoo.find_or_make(inputs, ask).tensors()
     return Views(
         down=torch.tensor([view[0] for view in views]),
         right=torch.tensor([view[1] for view in views]),

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from coinfer.errors import ArtifactError
 from coinfer.models import canonical_sha256
+from coinfer.training.locks import exclusive
 
 SCHEMA = 1
 ZOO_VARIABLE = "COINFER_ZOO"
@@ -139,6 +140,18 @@ class Zoo:
         write_aside(self.root / f"{address}.json", text + b"\n")
         self.unfinished(address).unlink(missing_ok=True)
         return _described(self.root / f"{address}.json")
+
+    def find_or_make(self, inputs: Mapping[str, Any], make: Callable[[], Artifact]) -> Artifact:
+        """Return the artifact of `inputs`, or what `make` puts there.
+
+        Two processes that need the same one do not both make it: the second waits for the first.
+        """
+        address = canonical_sha256(dict(inputs))
+        found = self.get(address)
+        if found is None:
+            with exclusive(self.unfinished(address).with_suffix(".lock")):
+                found = self.get(address) or make()
+        return found
 
     def unfinished(self, address: str) -> Path:
         """Where a training that will end at `address` keeps its state; `put` removes the file."""

@@ -1,8 +1,10 @@
 """The zoo: content addresses, digests, and what happens to damaged files."""
 
 import json
+import multiprocessing
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import torch
 
 from coinfer.errors import ArtifactError
 from coinfer.models import canonical_sha256
-from coinfer.training import Zoo
+from coinfer.training import Artifact, Zoo
 from coinfer.training.zoo import user_zoo
 
 INPUTS = {"what": "test", "seed": 1, "list": [1, 2.5, None]}
@@ -139,11 +141,49 @@ def test_a_board_needs_no_more_than_its_extra_to_load_weights(zoo: Zoo) -> None:
     made = zoo.put(INPUTS, tensors(), {})
     code = f"""
 import sys
+import time
 from pathlib import Path
 for name in ("scipy", "sklearn", "networkx", "platformdirs", "pyarrow", "plotly", "typer"):
     sys.modules[name] = None
-from coinfer.training import Zoo
+from coinfer.training import Artifact, Zoo
 print(sorted(Zoo(Path({str(zoo.root)!r})).weights({made.weights_sha256!r})))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "['a', 'b']", done.stderr
+
+
+def make_slowly(root: str, log: str) -> None:
+    zoo = Zoo(Path(root), Path(root))
+
+    def make() -> Artifact:
+        with Path(log).open("a") as file:
+            file.write("made\n")
+        time.sleep(0.3)
+        return zoo.put(INPUTS, tensors(), {})
+
+    zoo.find_or_make(INPUTS, make)
+
+
+def test_processes_that_need_the_same_model_make_it_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    log = tmp_path / "log"
+    zoo = tmp_path / "zoo"
+    workers = [context.Process(target=make_slowly, args=(str(zoo), str(log))) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    assert log.read_text() == "made\n"
+    assert not list((zoo / "unfinished").iterdir())
+
+
+def test_what_cannot_be_made_leaves_no_lock(zoo: Zoo) -> None:
+    def fail() -> Artifact:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        zoo.find_or_make(INPUTS, fail)
+    assert not list((zoo.root / "unfinished").iterdir())
+    made = zoo.find_or_make(INPUTS, lambda: zoo.put(INPUTS, tensors(), {}))
+    assert zoo.find_or_make(INPUTS, fail) == made
