@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from coinfer.cli.console import Format, output_console, print_json
-
-if TYPE_CHECKING:
-    from rich.tree import Tree
 
 
 def plan(
@@ -39,33 +36,9 @@ def plan(
     if form is Format.JSON:
         print_json({"method": method, "cluster": cluster, "dataset": cell.dataset, **notes})
         return
-    from rich.tree import Tree
-
-    tree = Tree(f"[bold]{method}[/] on {cluster}, {cell.dataset}")
-    _grow(tree, notes)
-    output_console().print(tree)
-
-
-def _grow(tree: Tree, value: Any) -> None:
     from rich.markup import escape
 
-    pairs = value.items() if isinstance(value, dict) else ((str(n), v) for n, v in enumerate(value))
-    for name, inner in pairs:
-        if isinstance(inner, dict | list | tuple) and inner:
-            if any(isinstance(v, dict | list | tuple) for v in _values(inner)):
-                _grow(tree.add(escape(str(name))), inner)
-            else:
-                tree.add(f"{escape(str(name))}: {escape(_flat(inner))}")
-        else:
-            told = "none" if inner in ({}, [], (), None) else str(inner)
-            tree.add(f"{escape(str(name))}: {escape(told)}")
+    from coinfer.cli.plan_view import show_plan
 
-
-def _values(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else list(value)
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} = {inner}" for name, inner in value.items())
-    return ", ".join(map(str, value))
+    title = f"[bold]{escape(method)}[/] on {escape(cluster)}, {escape(cell.dataset)}"
+    show_plan(output_console(), title, notes)
