@@ -37,7 +37,11 @@ def overrides_of(
 
 
 def cells_of(
-    name: str, chosen: dict[str, tuple[Value, ...]], timeline: str | None = None
+    name: str,
+    chosen: dict[str, tuple[Value, ...]],
+    timeline: str | None = None,
+    *,
+    allow_oversubscribed: bool = False,
 ) -> tuple[Suite, tuple[Cell, ...]]:
     """Read a suite; give it resolved, and its cells; `timeline` replaces what it says of that.
 
@@ -54,6 +58,9 @@ def cells_of(
     suite = load_suite(name)
     if timeline is not None:
         defaults = msgspec.structs.replace(suite.defaults, timeline=timeline)
+        suite = msgspec.structs.replace(suite, defaults=defaults)
+    if allow_oversubscribed:
+        defaults = msgspec.structs.replace(suite.defaults, allow_oversubscribed=True)
         suite = msgspec.structs.replace(suite, defaults=defaults)
     findings: Sequence[tuple[str, str]] = [
         *([("headline", suite.report.headline.metric)] if suite.report.headline else []),

@@ -43,6 +43,13 @@ def run(
         str | None,
         typer.Option(help="Requests to keep a timeline of: 3, 0..9 or 0..4,100."),
     ] = None,
+    allow_oversubscribed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-oversubscribed",
+            help="Run in real time even where the cores cannot keep up (UNTRUSTWORTHY).",
+        ),
+    ] = False,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder that gets one folder a run.")
     ] = RUNS,
@@ -60,7 +67,7 @@ def run(
     from coinfer.store.runfolder import check_writable
 
     chosen = overrides_of(method or (), axis or (), seed, mode)
-    resolved, cells = cells_of(suite, chosen, timeline)
+    resolved, cells = cells_of(suite, chosen, timeline, allow_oversubscribed=allow_oversubscribed)
     workers = _workers(workers, cells)
     check_writable(output)
     engine.check(cells, resolved.origin)

@@ -14,6 +14,7 @@ from coinfer.cluster import arrivals_ns, expand, items
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.cluster.workload import SEARCH
 from coinfer.contract import FloatArray
+from coinfer.execute.drift import drift, reference_kernel, speed_ns
 from coinfer.execute.prepare import Prepared
 from coinfer.execute.rate_search import highest_rate
 from coinfer.metrics.fidelity import judge
@@ -99,11 +100,20 @@ def _outcome(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnReque
     if cell.mode == "virtual":
         return VirtualDriver(given, runner, on_request).run()
     dilated = cell.mode == "realtime"
-    outcome = RealtimeDriver(given, build, dilated=dilated, on_request=on_request).run()
+    kernel = reference_kernel()
+    before_ns = speed_ns(kernel)
+    outcome = RealtimeDriver(
+        given,
+        build,
+        dilated=dilated,
+        on_request=on_request,
+        allow_oversubscribed=cell.allow_oversubscribed,
+    ).run()
     if outcome.fidelity is None:
         return outcome
+    changed = drift(before_ns, speed_ns(kernel))
     replay = VirtualDriver(given._replace(timeline=()), runner).run()
-    return msgspec.structs.replace(outcome, fidelity=judge(outcome, replay))
+    return msgspec.structs.replace(outcome, fidelity=judge(outcome, replay, changed))
 
 
 def _at_highest_rate(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnRequest) -> Ran:

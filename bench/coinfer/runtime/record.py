@@ -129,7 +129,12 @@ class Fidelity(msgspec.Struct, frozen=True):
     paired_p50, paired_p95 : float or None
         Quantiles over requests of ``|realtime latency / virtual latency - 1|``.
     density : float
-        Real compute released together per free core, over the shortest modelled compute.
+        Real compute released together per core, over the shortest modelled compute.
+    pinning : {"a core each", "none"}
+    threads : int
+        Most threads that a device was seen to compute with.
+    reference_drift : float or None
+        How much the reference kernel's time changed from before the run to after it.
     """
 
     verdict: str
@@ -137,6 +142,9 @@ class Fidelity(msgspec.Struct, frozen=True):
     paired_p50: float | None
     paired_p95: float | None
     density: float
+    pinning: str = "none"
+    threads: int = 1
+    reference_drift: float | None = None
 
 
 class Energy(msgspec.Struct, frozen=True):

@@ -58,6 +58,8 @@ class Cell(msgspec.Struct, frozen=True):
         Every axis, in the order of `AXES`.
     timeline : tuple of int
         Requests whose timeline is kept; changes nothing of the result.
+    allow_oversubscribed : bool
+        Run in real time even where more is to be computed than the cores can do in time.
     """
 
     key: str
@@ -77,6 +79,7 @@ class Cell(msgspec.Struct, frozen=True):
     run_seed: int
     repeat: int
     timeline: tuple[int, ...] = ()
+    allow_oversubscribed: bool = False
 
     @property
     def folder(self) -> str:
@@ -157,6 +160,7 @@ def expand(
                 faults=suite.faults[at["faults"]],
                 workload=suite.defaults.workload,
                 timeline=timeline,
+                allow_oversubscribed=suite.defaults.allow_oversubscribed,
                 **{axis: at[axis] for axis in AXES if axis not in ("method", "cluster", "faults")},
             )
         )

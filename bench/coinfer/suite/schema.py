@@ -50,6 +50,7 @@ class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeat: int = 0
     workload: Workload = Workload()
     timeline: str | None = None
+    allow_oversubscribed: bool = False
 
 
 class Axes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

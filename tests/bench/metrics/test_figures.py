@@ -213,6 +213,9 @@ def test_fidelity_is_passed_on():
         "paired_p50": 0.02,
         "paired_p95": 0.05,
         "density": 0.4,
+        "pinning": "none",
+        "threads": 1,
+        "reference_drift": None,
     }
 
 

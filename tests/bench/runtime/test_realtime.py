@@ -102,9 +102,9 @@ def virtual(given):
     return VirtualDriver(given, Runner(build, memo=False)).run()
 
 
-def real(given, *, dilated=True):
+def real(given, *, dilated=True, **more):
     before = {p.pid for p in psutil.Process().children(recursive=True)}
-    outcome = RealtimeDriver(given, build, dilated=dilated).run()
+    outcome = RealtimeDriver(given, build, dilated=dilated, **more).run()
     after = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
     kept = {"resource_tracker", "forkserver"}
     left = [p for p in after if not any(k in " ".join(p.cmdline()) for k in kept)]
@@ -130,18 +130,23 @@ def test_real_time_follows_virtual_time():
         assert [r.macs for r in outcome.records] == [r.macs for r in replay.records]
         fidelity = judge(outcome, replay)
         assert fidelity.density <= 0.5
+        assert fidelity.threads == 1
         verdicts.append(fidelity.verdict)
         if fidelity.verdict in ("VALID", "MARGINAL"):
             return
     pytest.fail(f"verdicts {verdicts}")
 
 
-def test_oversubscription_is_called_untrustworthy():
+def test_oversubscription_is_refused_or_called_untrustworthy():
     """Real compute of many milliseconds behind a modelled cost of some microseconds."""
     given = scenario(devices=4, requests=5, macs=10, module=HEAVY)
-    fidelity = judge(real(given), virtual(given))
+    with pytest.raises(ExecutionError, match=r"density .*--mode virtual.*--allow-oversubscribed"):
+        real(given)
+    outcome = real(given, allow_oversubscribed=True)
+    fidelity = judge(outcome, virtual(given))
     assert fidelity.density > 1
     assert fidelity.verdict == "UNTRUSTWORTHY"
+    assert any(warning.startswith("density") for warning in outcome.warnings)
 
 
 def test_a_crash_is_a_real_kill_and_is_seen():

@@ -30,7 +30,7 @@ encoding = ["raw"]
 
 
 def test_shipped_suites_are_those_promised():
-    assert shipped_suites() == ("quickstart", "smoke")
+    assert shipped_suites() == ("fidelity", "quickstart", "smoke")
 
 
 def test_quickstart_is_what_the_design_shows():

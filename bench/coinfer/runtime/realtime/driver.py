@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -19,6 +18,7 @@ from coinfer.errors import ExecutionError
 from coinfer.runtime.devices import KEEP_DEADLINES
 from coinfer.runtime.fault_log import FaultLog, numbered
 from coinfer.runtime.rapl import Rapl
+from coinfer.runtime.realtime import machine
 from coinfer.runtime.realtime.faults import Faults
 from coinfer.runtime.realtime.fleet import Fleet
 from coinfer.runtime.realtime.loop import sharpen_timers
@@ -63,6 +63,8 @@ class RealtimeDriver:
         devices dial the source and everything takes what it takes.
     on_request : callable, optional
         Told the number of each request as it starts.
+    allow_oversubscribed : bool
+        Run where more is to be computed than the cores can do in time.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class RealtimeDriver:
         *,
         dilated: bool,
         on_request: Callable[[int], None] = lambda _: None,
+        allow_oversubscribed: bool = False,
     ) -> None:
         self._scenario = scenario
         self._build = build
         self._dilated = dilated
         self._report = on_request
+        self._allow_oversubscribed = allow_oversubscribed
         self._reports: dict[str, dict[str, Any]] = {}
         self._timeline = Timeline.of(scenario.timeline)
         self._spans: list[Span] = []
@@ -87,7 +91,7 @@ class RealtimeDriver:
         Raises
         ------
         ExecutionError
-            If a process does not start, or the hub dies.
+            If a process does not start, the hub dies, or the density is too high.
         """
         folder = Path(tempfile.mkdtemp(prefix="coinfer-"))
         setup = self._setup(f"ipc://{folder}/hub")
@@ -173,6 +177,12 @@ class RealtimeDriver:
         """Begin when all processes are ready."""
         loop, names = self._loop, self._fleet.names
         self._await_ready()
+        ready = {n: self._faults.ready[address(n, 0)] for n in self._scenario.cluster.names}
+        self._machine = machine.look(ready, pinned=self._fleet.pinned)
+        self._warnings = list(self._machine.warnings)
+        if self._dilated:
+            allow = self._allow_oversubscribed
+            self._warnings += machine.check(self._machine.density, allow=allow)
         zero_ns = time.monotonic_ns() + LEAD_NS
         for name in sorted(names):
             loop.tell(name, "go", zero_ns=zero_ns)
@@ -277,10 +287,10 @@ class RealtimeDriver:
         if self._dilated:
             timed = [{"events": loop.events, "overruns": loop.overruns}, hub, *accounts.values()]
             overruns = sum(t["overruns"] for t in timed) / max(sum(t["events"] for t in timed), 1)
-            fidelity = Fidelity("", overruns, None, None, self._density())
+            pinning, threads, density, _ = self._machine
+            fidelity = Fidelity("", overruns, None, None, density, pinning=pinning, threads=threads)
         if self._timeline is not None:
             self._spans += self._timeline.spans()
-        warnings = [] if self._fleet.pinned else ["pinning: none: fewer cores than devices + 1"]
         return Outcome(
             records=source.ledger.records(),
             duration_ns=settled_ns,
@@ -292,18 +302,8 @@ class RealtimeDriver:
             lost_messages=hub["lost"],
             corrupt_messages=source.corrupt_messages + total["corrupt"],
             foreign_messages=loop.foreign + hub.get("foreign", 0) + total["foreign"],
-            warnings=(*warnings, *self._faults.warnings, *self._log.warnings()),
+            warnings=(*self._warnings, *self._faults.warnings, *self._log.warnings()),
             energy=self._energy,
             # All by the monotonic clock, which the processes of a machine share.
             spans=in_order(self._spans),
         )
-
-    def _density(self) -> float:
-        """Real compute released together per core, over the shortest modelled compute."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-        first = [self._faults.ready[address(n, 0)] for n in self._scenario.cluster.names]
-        working = [r for r in first if r["modelled_ns"] > 0]
-        if not working:
-            return 0.0
-        real_ns = sum(r["real_ns"] for r in working)
-        return float(real_ns / cores / min(r["modelled_ns"] for r in working))
