@@ -82,7 +82,7 @@ def run(dilated, over=lambda: True, on_request=lambda n: None):
             devices=tuple(Device(name=n, macs_per_s=1e6) for n in names),
             links={"*": Link(up_bps=1e7, down_bps=1e7, latency_ms=5)},
             source_macs_per_s=1e8,
-            heartbeat_timeout_ms=5000,
+            heartbeat_timeout_ms=60_000,
         ),
         load=Load(images, numbers, numbers, None, 100_000 * MS),
         faults=(),

@@ -115,7 +115,8 @@ class Gate:
             allowed = self._says(who, packet)
         else:
             sender = packet.envelope.sender
-            allowed = sender in self._peers and sender == _device(who) and self._has(packet)
+            here = sender if sender == SOURCE else address(sender, packet.birth)
+            allowed = sender in self._peers and who == here and self._has(packet)
         return packet if allowed else None
 
     def from_router(self, parts: Sequence[Any]) -> Packet | None:
@@ -195,12 +196,6 @@ class Gate:
         return (
             self._topology.multicast and envelope.to in group and set(group) <= {*self._topology.on}
         )
-
-
-def _device(who: str) -> str:
-    """Whose address that is; that of a beat, or a name alone but for the source, is nobody's."""
-    device, _, birth = who.rpartition("#")
-    return device if birth.isdecimal() else who if who == SOURCE else ""
 
 
 def _ways(
