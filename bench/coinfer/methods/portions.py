@@ -133,8 +133,11 @@ class PortionLayout:
         present = np.zeros((len(rows), len(self.stages)), np.float32)
         start = 0
         for k, (stage, width) in enumerate(zip(self.stages, self.filters, strict=True)):
-            if stage in got:
-                arrival = got[stage]
+            arrival = got.get(stage)
+            if arrival is not None and arrival.rows == rows:
+                vector[:, start : start + width] = arrival.value
+                present[:, k] = 1.0
+            elif arrival is not None:
                 came = np.isin(rows, arrival.rows)
                 values = aligned(arrival.value, arrival.rows, rows)
                 vector[came, start : start + width] = values[came]

@@ -16,7 +16,7 @@ from coinfer.errors import UsageError
 from coinfer.execute.cell import run_cell
 from coinfer.execute.prepare import prepare
 from coinfer.methods.nonn import NoNNParameters
-from coinfer.methods.portions import PortionLayout
+from coinfer.methods.portions import PortionLayout, fit_portions
 from coinfer.models import JointModel, JointSpec, StudentSpec
 from coinfer.runtime.runner import Runner
 from coinfer.training import Zoo
@@ -184,3 +184,25 @@ def test_a_dropout_rate_that_is_none_is_refused():
     with pytest.raises(UsageError, match="partition_dropout"):
         NoNNParameters(partition_dropout=1.0)
     assert NoNNParameters(partition_dropout="outage").partition_dropout == "outage"
+
+
+class Recorder:
+    """A workshop that trains nothing and says what it was asked for."""
+
+    def distil(self, profile, students, partitions, dropout):
+        return dropout
+
+    def fuse(self, profile, fusion, joint):
+        return fusion, joint
+
+
+@pytest.mark.parametrize(
+    ("asked", "rates"),
+    [(0.0, ()), (0.15, (0.15,)), ("outage", (0.01, 0.3 * 0.2, 0.0))],
+)
+def test_students_are_trained_with_the_losses_that_are_asked_for(asked, rates):
+    parameters = NoNNParameters(fusion="mean-fill", partition_dropout=asked)
+    outages = [0.1 * 0.1, 0.2 * 0.3, 0.0]
+    fusion, dropout = fit_portions(parameters, None, Recorder(), [], [], outages)
+    assert fusion == "mean-fill"
+    assert dropout == pytest.approx(rates)
