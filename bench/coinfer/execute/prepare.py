@@ -247,13 +247,15 @@ def _teacher_spec(cell: Cell) -> TeacherSpec:
 
 
 def _profile(cell: Cell, teacher: TeacherArtifact, zoo: Zoo | None = None) -> Profile:
+    networks = architectures(coinfer_datasets.info(cell.dataset).base)
     cuts = PARTITIONERS
     if zoo is not None:
         cuts = {rule: remembering_partitioner(teacher, rule, zoo) for rule in PARTITIONERS}
     return Profile(
         dataset=cell.dataset,
         teacher=teacher,
-        students=architectures(coinfer_datasets.info(cell.dataset).base).students,
+        # A cell that was stored before the parameter was there does not say it.
+        students=networks.students(cell.method.parameters.get("students", "pair")),
         encoding=cell.encoding,
         deadline_ns=round(cell.deadline_ms * 1e6),
         partitioners=cuts,

@@ -2,31 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from coinfer.errors import UsageError
-from coinfer.models import StudentSpec, TeacherSpec
+from coinfer.models.specs import StudentSpec, TeacherSpec
+
+StudentChoice: TypeAlias = Literal["pair", "zoo"]
 
 
 class Architectures(NamedTuple):
-    """Networks for one data set; the students from small to large."""
+    """Networks for one data set.
+
+    Attributes
+    ----------
+    teacher : TeacherSpec
+    pair : tuple of StudentSpec
+        A small student and a larger one, for which checkpoints come with the package.
+    zoo : tuple of StudentSpec
+        More widths and depths, and depthwise convolutions, from which a planner may pick.
+    """
 
     teacher: TeacherSpec
-    students: tuple[StudentSpec, ...]
+    pair: tuple[StudentSpec, ...]
+    zoo: tuple[StudentSpec, ...]
 
+    def students(self, which: StudentChoice) -> tuple[StudentSpec, ...]:
+        """Students by the name of the list."""
+        return self.zoo if which == "zoo" else self.pair
+
+
+_DIGITS: Final = tuple(StudentSpec(depth=10, width=1, base=base) for base in (4, 8))
+_STRIDE_2: Final = tuple(
+    StudentSpec(depth=10, width=1, stem_stride=2, base=base) for base in (8, 0)
+)
 
 # The 4x4 stem with stride 2 costs a quarter of the usual one and little accuracy at 28x28.
 ARCHITECTURES: Final = {
     "fashion-mnist": Architectures(
         TeacherSpec(depth=16, width=2, stem_stride=2),
-        (
-            StudentSpec(depth=10, width=1, stem_stride=2, base=8),
-            StudentSpec(depth=10, width=1, stem_stride=2),
+        pair=_STRIDE_2,
+        zoo=(
+            StudentSpec(depth=10, width=1, stem_stride=2, base=4),
+            *_STRIDE_2,
+            StudentSpec(depth=16, width=1, stem_stride=2, base=8),
+            StudentSpec(depth=16, width=1, stem_stride=2),
+            StudentSpec(depth=10, width=2, stem_stride=2),
+            *(
+                StudentSpec("mobilenet-v2", depth=0, width=width, stem_stride=2)
+                for width in (0.25, 0.5)
+            ),
         ),
     ),
     "digits": Architectures(
         TeacherSpec(depth=10, width=1),
-        (StudentSpec(depth=10, width=1, base=4), StudentSpec(depth=10, width=1, base=8)),
+        pair=_DIGITS,
+        zoo=(
+            *_DIGITS,
+            StudentSpec(depth=16, width=1, base=4),
+            StudentSpec("mobilenet-v2", depth=0, width=0.25),
+        ),
     ),
 }
 

@@ -15,6 +15,7 @@ import msgspec
 
 from coinfer.cluster import Cluster
 from coinfer.contract import Deployment
+from coinfer.methods.architectures import StudentChoice
 from coinfer.models import Partition, StudentSpec, TeacherSpec
 from coinfer.planning import Partitioner, PlanDevice
 from coinfer.training import (
@@ -46,9 +47,12 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ----------
     recipe : str
         Training recipe; ``auto`` takes ``smoke`` for digits and ``quickstart`` otherwise.
+    students : {"pair", "zoo"}
+        Which list of students a plan picks from; see `coinfer.methods.architectures`.
     """
 
     recipe: Literal["auto", "smoke", "quickstart", "reference", "full"] = "auto"
+    students: StudentChoice = "pair"
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ def test_the_plan_predicts_virtual_time_to_the_nanosecond(base, cluster, encodin
         {"assignment": "greedy"},
         {"assignment": "minimum-cost"},
         {"refine": False},
+        {"students": "zoo"},
         {"max_groups": 2, "min_groups": 2},
     ],
 )
