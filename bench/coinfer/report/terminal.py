@@ -179,6 +179,7 @@ def _mind(console: Console, contents: Contents) -> None:
     )
     total = len(contents.cells)
     _list(console, "fidelity", "cyan", _fidelity(contents))
+    _list(console, "time", "cyan", _native(contents))
     _list(console, "faults", "cyan", fault_lines(contents))
     lines = [f"{text} (in {count} of {total} cells)" for text, count in warnings.items()]
     _list(console, "warning", "yellow", lines)
@@ -203,6 +204,17 @@ def _fidelity(contents: Contents) -> list[str]:
         f"{100 * max(f['overrun_fraction'] for f in found):.1f} % overruns, "
         f"density {max(f['density'] for f in found):.2f}"
     ]
+
+
+def _native(contents: Contents) -> list[str]:
+    """Where the time of native cells went: it is what such a cell measures."""
+    lines = []
+    for stored in contents.cells:
+        parts = stored.figures.get("critical_path_ms") or {}
+        if stored.cell.mode == "native" and None not in parts.values() and parts:
+            split = ", ".join(f"{name} {ms:.3g}" for name, ms in parts.items())
+            lines.append(f"{_short(stored)}: {split} ms (means; link: the transport)")
+    return lines
 
 
 def _list(console: Console, label: str, style: str, lines: Sequence[str]) -> None:

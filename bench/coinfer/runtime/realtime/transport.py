@@ -71,6 +71,8 @@ class _Socket:
             self._socket.setsockopt(option, value)
         self._socket.setsockopt(zmq.MAXMSGSIZE, gate.most_bytes)
         self._socket.copy_threshold = COPY_BELOW_BYTES
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
         self._gate = gate
         self.foreign = 0
         self.undelivered = 0
@@ -83,11 +85,11 @@ class _Socket:
         """
         if timeout_ns > 0:
             end_ns = time.monotonic_ns() + timeout_ns
-            if not self._socket.poll(timeout_ns // 1_000_000):
+            if not self._poller.poll(timeout_ns // 1_000_000):
                 left_ns = end_ns - time.monotonic_ns()
                 if left_ns > SPIN_NS:
                     time.sleep((left_ns - SPIN_NS) / 1e9)
-                while time.monotonic_ns() < end_ns and not self._socket.poll(0):
+                while time.monotonic_ns() < end_ns and not self._poller.poll(0):
                     pass
         packets = []
         for _ in range(BURST):
@@ -107,7 +109,8 @@ class _Socket:
 
     def _send(self, packet: Packet, parts: list[Any]) -> None:
         try:
-            self._socket.send_multipart(parts, copy=False)
+            # Small ones are copied in any case, and making frames of them is dearer than that.
+            self._socket.send_multipart(parts, copy=len(parts[-1]) < COPY_BELOW_BYTES)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
