@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import msgspec
+import numpy as np
 import pytest
 
 from coinfer.cluster import Fault, FaultList, expand
@@ -27,7 +28,7 @@ from coinfer.contract import (
 )
 from coinfer.methods.early_exit import EarlyExit, ExitLayout
 from coinfer.methods.local_teacher import OneAnswer
-from coinfer.methods.portions import PortionFusion, PortionLayout
+from coinfer.methods.portions import PortionFusion, PortionHead, PortionLayout
 
 MS = 1_000_000
 SEEDS = range(200)
@@ -52,10 +53,11 @@ def portions():
         Replica("head", SOURCE),
     ]
     layout = PortionLayout(("s0", "s1"), (1, 3), (("d0", "d1"), ("d2",)))
+    head = PortionHead("head", np.zeros(4, np.float32))
     return {
         "stages": stages,
         "replicas": replicas,
-        "fusion": lambda job: PortionFusion(job, layout, "head", 12 * MS),
+        "fusion": lambda job: PortionFusion(job, layout, head, 12 * MS),
         "batching": Batching(rows=3, wait_ns=2 * MS),
     }
 
