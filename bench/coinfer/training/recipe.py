@@ -107,7 +107,7 @@ class Recipe(msgspec.Struct, frozen=True):
     teacher: TeacherRecipe
     students: StudentRecipe
     subset_head: SubsetHeadRecipe = SubsetHeadRecipe(
-        Schedule(epochs=10, batch=256, max_lr=0.1, weight_decay=1e-4)
+        Schedule(epochs=10, batch=256, max_lr=0.3, weight_decay=1e-4)
     )
 
 
