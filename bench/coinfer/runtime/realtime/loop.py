@@ -71,7 +71,7 @@ class Loop:
         self._dilated = dilated
         self._clocked = exact or not dilated
         self._heap: list[tuple[int, int, int, Any]] = []
-        self._cancelled: set[int] = set()
+        self._timers: set[int] = set()
         self._sequence = 0
         self._zero_ns = time.monotonic_ns()
         self.now_ns = 0
@@ -103,11 +103,13 @@ class Loop:
 
     def set_timer(self, due_ns: int, token: Any) -> int:
         """Ask for a timer event."""
-        return self._push(due_ns, _TIMER, token)
+        timer = self._push(due_ns, _TIMER, token)
+        self._timers.add(timer)
+        return timer
 
     def cancel_timer(self, timer: int) -> None:
         """Forget a timer event."""
-        self._cancelled.add(timer)
+        self._timers.discard(timer)
 
     # Driving
 
@@ -174,9 +176,10 @@ class Loop:
         return 1.0
 
     def _fire(self, due_ns: int, kind: int, sequence: int, payload: Any) -> None:
-        if sequence in self._cancelled:
-            self._cancelled.discard(sequence)
-            return
+        if kind == _TIMER:
+            if sequence not in self._timers:
+                return
+            self._timers.discard(sequence)
         if kind == _MESSAGE:
             self._deliver(payload, due_ns)
             return
