@@ -133,7 +133,7 @@ def test_doctor_says_whether_energy_counters_can_be_read(monkeypatch, machine, p
 
 def test_lists(fake, coinfer):
     suites = json.loads(coinfer("list", "suites", "--format", "json").stdout)
-    assert [s["name"] for s in suites] == ["quickstart", "smoke"]
+    assert [s["name"] for s in suites] == ["fidelity", "quickstart", "smoke"]
     axes = {a["axis"]: a for a in json.loads(coinfer("list", "axes", "--format", "json").stdout)}
     assert set(axes["encoding"]["values"]) == set(coinfer_kernels.info()["encodings"])
     assert "mixed-8" in axes["cluster"]["values"]
