@@ -27,6 +27,7 @@ from coinfer.contract import (
     GiveUp,
     Job,
     Replica,
+    Stop,
     Timer,
 )
 from coinfer.errors import UsageError
@@ -175,15 +176,23 @@ class PortionFusion:
     head : PortionHead
     patience_ns : int
         How long a partition may stay out before it counts as lost.
+    stop_others : bool
+        Tell the devices of an answered job to drop what they have not begun.
     """
 
     def __init__(
-        self, job: Job, layout: PortionLayout, head: PortionHead, patience_ns: int
+        self,
+        job: Job,
+        layout: PortionLayout,
+        head: PortionHead,
+        patience_ns: int,
+        stop_others: bool = False,
     ) -> None:
         self._rows = job.rows
         self._layout = layout
         self._head = head
         self._patience_ns = patience_ns
+        self._stop_others = stop_others
         self._got: dict[str, Arrival] = {}
         self._decided = False
         self._late = False
@@ -197,7 +206,8 @@ class PortionFusion:
             present = len(self._got)
             degraded = present < len(self._layout.stages)
             answer = tuple(int(label) for label in labels)
-            return [Answer(self._rows, answer, degraded=degraded, present=present)]
+            found = Answer(self._rows, answer, degraded=degraded, present=present)
+            return [found, Stop(self._rows)] if self._stop_others else [found]
         if not self._decided:
             self._got[arrival.stage] = arrival
         return self._proceed(ctx)
@@ -238,6 +248,7 @@ def deploy_portions(
     slowest_ns: int,
     patience: float,
     notes: dict[str, Any],
+    stop_others: bool = False,
 ) -> Deployment:
     """Deploy one-exit students, each on every device of its group, and the head at the source.
 
@@ -255,6 +266,8 @@ def deploy_portions(
         A partition counts as late after this many times `slowest_ns` [ours].
     notes : dict
         For the report.
+    stop_others : bool
+        Whether devices drop what they have not begun when a job is answered.
     """
     joint = fused.joint
     sha = joint.weights_sha256
@@ -272,7 +285,7 @@ def deploy_portions(
 
     def fusion(job: Job) -> PortionFusion:
         late_ns = late_after_ns(slowest_ns, patience, profile.deadline_ns, job.size)
-        return PortionFusion(job, layout, rule, late_ns)
+        return PortionFusion(job, layout, rule, late_ns, stop_others)
 
     replicas = [
         Replica(stage.id, device)

@@ -63,6 +63,9 @@ class RoCoInParameters(PortionParameters, frozen=True, kw_only=True):
         Share of the latency that moving filters must save to be done at all.
     patience : float
         A partition is late after this many times the latency predicted for the slowest replica.
+    stop_others : bool
+        When a request is answered, tell the devices to drop what they have not begun of it: slower
+        replicas do not fall behind the requests.
     """
 
     outage_bound: float = 0.01
@@ -77,6 +80,7 @@ class RoCoInParameters(PortionParameters, frozen=True, kw_only=True):
     epsilon: float = 0.1
     least_gain: float = 0.01
     patience: float = 1.5
+    stop_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,7 @@ class RoCoIn:
             plan.slowest_ns,
             self._parameters.patience,
             plan.describe(),
+            self._parameters.stop_others,
         )
 
 

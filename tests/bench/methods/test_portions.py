@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Timer
+from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Stop, Timer
 from coinfer.methods.portions import PortionFusion, PortionHead, PortionLayout, late_after_ns
 
 LAYOUT = PortionLayout(("s0", "s1"), (2, 3), (("a", "b"), ("c",)))
@@ -44,6 +44,16 @@ def test_zeros_stand_in_when_the_last_device_of_a_group_is_lost(fusion, ctx):
     logits = np.array([[0, 5, 1]], np.float32)
     (answer,) = fusion.on_arrival(Arrival("head", "source", (7,), logits), ctx)
     assert answer == Answer((7,), (1,), degraded=True, present=1)
+
+
+def test_slower_replicas_are_stopped_where_that_is_asked_for(ctx):
+    made = PortionFusion(Job(0, (7,), 1), LAYOUT, ZEROS, patience_ns=100, stop_others=True)
+    made.on_arrival(portion("s0", "a", 1, 2), ctx)
+    made.on_arrival(portion("s1", "c", 3, 4, 5), ctx)
+    logits = np.array([[0, 5, 1]], np.float32)
+    answer, stop = made.on_arrival(Arrival("head", "source", (7,), logits), ctx)
+    assert answer == Answer((7,), (1,), degraded=False, present=2)
+    assert stop == Stop((7,))
 
 
 def test_late_portions_are_not_waited_for(fusion, ctx):
