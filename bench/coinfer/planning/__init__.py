@@ -6,9 +6,7 @@ from coinfer.planning.latency import (
     PlanDevice,
     PortionBytes,
     StudentOption,
-    choose_student,
     device_latency_s,
-    group_latency_s,
     outage,
 )
 from coinfer.planning.matching import (
@@ -43,10 +41,8 @@ __all__ = [
     "assign_greedy",
     "assign_minimum_cost",
     "candidate_groupings",
-    "choose_student",
     "device_latency_s",
     "group_devices",
-    "group_latency_s",
     "ncut_value",
     "outage",
     "partition_louvain",

@@ -14,12 +14,12 @@ from coinfer.planning import (
     PlanDevice,
     StudentOption,
     candidate_groupings,
-    choose_student,
     device_latency_s,
     group_devices,
     plan_rocoin,
     random_groups,
 )
+from coinfer.planning.problem import Problem
 
 SMALL = StudentOption(StudentSpec(base=8), macs=670_000, memory_bytes=100_000)
 LARGE = StudentOption(StudentSpec(), macs=2_600_000, memory_bytes=350_000)
@@ -93,12 +93,18 @@ def test_the_latency_model_in_closed_form() -> None:
 
 def test_the_largest_student_that_fits_is_chosen() -> None:
     devices = [PlanDevice("a", 1e7, 800, 10**6), PlanDevice("b", 1e7, 800, 200_000)]
-    assert choose_student([SMALL, LARGE], devices[:1], 10) is LARGE
-    assert choose_student([SMALL, LARGE], devices, 10) is SMALL
-    assert choose_student([SMALL, LARGE], devices[:1], 10, deadline_s=0.2) is SMALL
-    assert choose_student([SMALL, LARGE], devices[:1], 10, deadline_s=0.001) is SMALL
+
+    def chosen(group: tuple[int, ...], deadline_s: float | None = None) -> StudentOption:
+        options = [SMALL, LARGE]
+        problem = Problem(devices, options, lambda filters: filters, deadline_s, "bottleneck")
+        return options[problem.row(group, (10,))[1][0]]
+
+    assert chosen((0,)) is LARGE
+    assert chosen((0, 1)) is SMALL
+    assert chosen((0,), deadline_s=0.2) is SMALL
+    assert chosen((0,), deadline_s=0.001) is SMALL
     with pytest.raises(PlanError, match=r"memory: no student fits b with 200000 bytes"):
-        choose_student([LARGE], devices, 10)
+        Problem(devices, [LARGE], lambda filters: filters, None, "bottleneck").row((0, 1), (10,))
 
 
 def test_a_whole_plan_is_consistent() -> None:
