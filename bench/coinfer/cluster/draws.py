@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+SEPARATOR: Final = "\x1f"
+"""Between the parts of a key: parts that are joined by it already make the same draw."""
 
 
 def uniform(*key: object) -> float:
@@ -20,7 +23,7 @@ def uniform(*key: object) -> float:
     >>> uniform(0, "jitter", "d1", 7) == uniform(0, "jitter", "d1", 7)
     True
     """
-    digest = blake2b("\x1f".join(map(str, key)).encode(), digest_size=8).digest()
+    digest = blake2b(SEPARATOR.join(map(str, key)).encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "little") >> 11) * 2.0**-53
 
 

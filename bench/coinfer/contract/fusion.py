@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -92,8 +93,7 @@ class Timer:
 Action = Answer | GiveUp | Permit | Stop | Start | Evaluate | Timer
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """An output that reached the source for the first time; replicas that come later are dropped.
 
     Attributes

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
+import msgspec
+
 from coinfer.cluster import Cluster, Link, Rates
-from coinfer.cluster.draws import uniform
+from coinfer.cluster.draws import SEPARATOR, uniform
 from coinfer.contract import SOURCE
 from coinfer.runtime.wire import Data, Envelope
 
@@ -40,7 +42,7 @@ class Leg(NamedTuple):
     rates: Rates
 
 
-class Passage(NamedTuple):
+class Passage(msgspec.Struct, frozen=True, gc=False):
     """One attempt to cross a link.
 
     Attributes
@@ -98,26 +100,27 @@ class Channels:
             begin, free = self._share(at_ns, envelope, alike, attempt)
         # What goes up to the medium for several receivers is one message until it is there.
         to = envelope.group if envelope.group and leg.way == "up" else envelope.to
-        message = (body.job, envelope.sender, to, body.label)
+        message = SEPARATOR.join((str(body.job), envelope.sender, str(to), body.label))
         if link.loss:
             # Two messages with the same label differ in their rows or in the part they carry.
             more = (body.rows, _part(envelope), leg.way, attempt)
-            if uniform(self._seed, "loss", *message, *more) < link.loss:
+            if uniform(self._seed, "loss", message, *more) < link.loss:
                 return Passage(
                     begin, free, free, lost=True, again_ns=_again_ns(link, free, attempt)
                 )
         delay_ms = link.latency_ms
         if link.jitter_ms:
-            delay_ms += uniform(self._seed, "jitter", *message, leg.way) * link.jitter_ms
+            delay_ms += uniform(self._seed, "jitter", message, leg.way) * link.jitter_ms
         return Passage(begin, free + round(delay_ms * 1e6), free)
 
     def _occupy(self, at_ns: int, payload_bytes: int, legs: tuple[Leg, ...]) -> tuple[int, int]:
         """Take a channel in turn: from when on, and until the slowest of these links has it all."""
         channel = legs[0].channel
         begin = max(at_ns, self._busy_until.get(channel, 0))
-        free = max(
-            leg.rates.sent_ns(begin, 8 * (payload_bytes + leg.link.header_bytes)) for leg in legs
-        )
+        free = begin
+        for leg in legs:
+            bits = 8 * (payload_bytes + leg.link.header_bytes)
+            free = max(free, leg.rates.sent_ns(begin, bits))
         self._busy_until[channel] = free
         return begin, free
 

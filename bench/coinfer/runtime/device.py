@@ -12,7 +12,7 @@ import numpy as np
 from coinfer.contract import SOURCE, Need, Slice, Stage
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.finished import Finished
-from coinfer.runtime.inbox import Inbox, Item, Ready
+from coinfer.runtime.inbox import Inbox, Item, Ready, rows_of
 from coinfer.runtime.memory import Memory
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.runner import Runner, Value, digest_of
@@ -114,18 +114,19 @@ class DeviceReactor:
         if isinstance(body, Data) and not is_sound(body.frame):
             self.corrupt_messages += 1
             return
-        if body.job in self._over and body.job not in self._jobs:
-            self.stale_messages += isinstance(body, Data)
-            return
-        job = self._open(body.job)
-        job.last_ns = self._ctx.now_ns
+        now = self._ctx.now_ns
+        job = self._jobs.get(body.job)
+        if job is None:
+            if body.job in self._over:
+                self.stale_messages += isinstance(body, Data)
+                return
+            job = self._open(body.job, now)
+        job.last_ns = now
         if isinstance(body, Data):
-            held_bytes = job.held_bytes
-            job.take(body, envelope.path, self._ctx.now_ns)
-            self._memory.hold(job.held_bytes - held_bytes)
+            self._memory.hold(job.take(body, envelope.path, now))
         else:
-            job.obey(body, envelope.path, self._ctx.now_ns)
-        self._advance(body.job)
+            job.obey(body, envelope.path, now)
+        self._advance(body.job, job)
 
     def on_timer(self, token: tuple[int, Need]) -> None:
         """Fill a late need with zeros."""
@@ -142,7 +143,7 @@ class DeviceReactor:
         zeros = self._runner.value(np.zeros(shape, np.float32))
         job.put(need.stage, need.select, Item(rows, path, now, value=zeros))
         self._memory.hold(zeros.array.nbytes)
-        self._advance(number)
+        self._advance(number, job)
 
     def on_peer(self, device: str, alive: bool) -> None:
         """Nothing: what to do without a device is the source's to decide."""
@@ -157,7 +158,7 @@ class DeviceReactor:
         self._memory.free(stage.activation_bytes * len(rows))
         path = elapsed(ran.ready.path, ran.ready.at_ns, done)
         for row in rows:
-            self._charge(row, macs=stage.macs)
+            self._charge(row, stage.macs)
         job = self._jobs.get(ran.job)
         if job is not None:
             job.put(stage.id, None, Item(rows, path, done.ended_ns, value=ran.value))
@@ -167,24 +168,22 @@ class DeviceReactor:
         for _, select, _, counted in targets:
             frame, payload = ran.frames[select]
             if counted:
-                self._charge(rows[0], payload=payload, messages=1, frame=len(frame))
+                self._charge(rows[0], 0, payload, 1, len(frame))
         for to, select, group, _ in targets:
             frame, payload = ran.frames[select]
             spent = self._report() if to == SOURCE else {}
             body = Data(ran.job, size, stage.id, select, rows, frame, payload, spent)
             self._ctx.send(Envelope(self._name, to, done.ended_ns, path, body, group))
         if job is not None:
-            self._advance(ran.job)
-        self._next()
+            self._advance(ran.job, job)
+        else:
+            self._next()
 
-    def _open(self, number: int) -> Inbox:
-        job = self._jobs.get(number)
-        if job is None:
-            now = self._ctx.now_ns
-            self._forget_before(now)
-            job = self._jobs[number] = Inbox(self._mine, self._replicas, now, dict(self._mine))
-            for need, after_ns in self._fills:
-                self._ctx.set_timer(now + after_ns, (number, need))
+    def _open(self, number: int, now_ns: int) -> Inbox:
+        self._forget_before(now_ns)
+        job = self._jobs[number] = Inbox(self._mine, self._replicas, now_ns, dict(self._mine))
+        for need, after_ns in self._fills:
+            self._ctx.set_timer(now_ns + after_ns, (number, need))
         return job
 
     def _forget_before(self, now_ns: int) -> None:
@@ -201,10 +200,10 @@ class DeviceReactor:
         self._memory.free(self._jobs.pop(number).held_bytes)
         self._over.add(number)
 
-    def _advance(self, number: int) -> None:
+    def _advance(self, number: int, job: Inbox) -> None:
         """Queue the stages of a job that can start; forget the job when none is left."""
-        job = self._jobs[number]
-        job.drop_stopped()
+        if job.stopped:
+            job.drop_stopped()
         for name, stage in job.waiting.items():
             ready = job.ready(stage)
             if ready is not None:
@@ -230,7 +229,7 @@ class DeviceReactor:
                 self._memory.hold(ready.stage.activation_bytes * len(ready.rows))
                 self._ctx.compute(partial(self._run, number, ready))
             else:
-                self._advance(number)
+                self._advance(number, job)
 
     def _run(self, number: int, ready: Ready, meter: Meter) -> _Ran:
         stage = ready.stage
@@ -248,23 +247,25 @@ class DeviceReactor:
 
     def _assemble(self, number: int, items: list[Item], ready: Ready, meter: Meter) -> Value:
         """One input as an array of the rows that are still in."""
-        for item in items:
-            if item.value is None:
-                digest = digest_of(item.frame) if self._runner.remembers else b""
-                item.value = Value(meter.decode(item.frame, self._encoding), digest)
-                grown = item.value.array.nbytes - len(item.frame)
-                self._jobs[number].held_bytes += grown
-                self._memory.hold(grown)
-                item.frame = None
-        values = [item.value for item in items if item.value is not None]
+        values = [item.value or self._unpack(number, item, meter) for item in items]
         whole = values[0]
         if len(values) > 1:
             whole = self._runner.value(np.concatenate([v.array for v in values]))
-        rows = tuple([row for item in items for row in item.rows])
+        rows = rows_of(items)
         if rows == ready.rows or ready.stage.merges_rows or len(whole.array) != len(rows):
             return whole
         places = {row: place for place, row in enumerate(rows)}
         return whole.pick([places[row] for row in ready.rows])
+
+    def _unpack(self, number: int, item: Item, meter: Meter) -> Value:
+        """Value of an input that came as a frame."""
+        digest = digest_of(item.frame) if self._runner.remembers else b""
+        value = Value(meter.decode(item.frame, self._encoding), digest)
+        grown = value.array.nbytes - len(item.frame)
+        self._jobs[number].held_bytes += grown
+        self._memory.hold(grown)
+        item.value, item.frame = value, None
+        return value
 
     def _targets_of(self, stage: Stage) -> tuple[_Target, ...]:
         """Where an output goes, the source last: its message carries the ledger."""
@@ -282,7 +283,7 @@ class DeviceReactor:
         return tuple(targets)
 
     def _charge(
-        self, row: int, *, macs: int = 0, payload: int = 0, messages: int = 0, frame: int = 0
+        self, row: int, macs: int, payload: int = 0, messages: int = 0, frame: int = 0
     ) -> None:
         old = self.spent.get(row, (0, 0, 0, 0))
         self.spent[row] = (old[0] + macs, old[1] + payload, old[2] + messages, old[3] + frame)
@@ -300,9 +301,11 @@ def elapsed(path: Path, at_ns: int, done: Done) -> Path:
     """
     meter = done.meter
     slip = done.ended_ns - done.started_ns - meter.total_ns
-    return path.plus(
-        queue=done.started_ns - at_ns,
-        compute=meter.compute_ns + slip,
-        serialise=meter.serialise_ns,
-        decide=meter.decide_ns,
+    return Path(
+        path.origin_ns,
+        path.compute_ns + meter.compute_ns + slip,
+        path.serialise_ns + meter.serialise_ns,
+        path.link_ns,
+        path.queue_ns + done.started_ns - at_ns,
+        path.decide_ns + meter.decide_ns,
     )

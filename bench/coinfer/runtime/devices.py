@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from coinfer.cluster import FaultEvent
 from coinfer.contract import SOURCE
 from coinfer.runtime.device import DeviceReactor
@@ -85,11 +83,10 @@ class Devices:
         if event.sequence in driver.cancelled:
             driver.cancelled.discard(event.sequence)
             return
-        driver.trace.event(driver.now_ns, event.kind, device, payload)
+        driver.trace.events.append(event._replace(at_ns=driver.now_ns))
         try:
             if event.kind == MESSAGE:
-                path = payload.path.plus(queue=driver.now_ns - event.at_ns)
-                actor.on_message(msgspec.structs.replace(payload, path=path))
+                actor.on_message(payload.later(queue=driver.now_ns - event.at_ns))
             elif event.kind == TIMER:
                 actor.on_timer(payload)
             elif event.kind == DONE:

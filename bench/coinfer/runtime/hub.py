@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
-
 from coinfer.cluster import Cluster
 from coinfer.contract import SOURCE
-from coinfer.runtime.channels import Channels
+from coinfer.runtime.channels import Channels, Leg
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.impairments import Impairments
 from coinfer.runtime.timeline import Timeline
@@ -71,24 +69,26 @@ class HubReactor:
 
     def on_message(self, envelope: Envelope) -> None:
         """Send a message on its way."""
-        if not self._modelled:
-            self._release(_passing(envelope, self._ctx.now_ns))
-            return
-        legs = self._channels.legs(envelope.sender, envelope.to)
-        self._cross(Flight(envelope, envelope.sent_ns, legs))
+        if self._modelled:
+            legs = self._channels.legs(envelope.sender, envelope.to)
+            self._cross(envelope, envelope.sent_ns, legs)
+        else:
+            self._release(envelope, _passing(envelope, self._ctx.now_ns))
 
     def on_timer(self, token: Flight | Resend | Envelope) -> None:
         """Try the next link, or the same one again; release a message that is across."""
-        if isinstance(token, Resend):
-            self.on_message(token.envelope)
+        if isinstance(token, Flight):
+            if token.lost:
+                self.lose(token.envelope)
+            elif token.legs:
+                ahead = token.legs, token.crossings, token.attempt
+                self._cross(token.envelope, token.at_ns, *ahead)
+            else:
+                self._release(token.envelope, token.crossings)
         elif isinstance(token, Envelope):
             self._ctx.send(token)
-        elif token.lost:
-            self.lose(token.envelope)
-        elif token.legs:
-            self._cross(token)
         else:
-            self._release(token)
+            self.on_message(token.envelope)
 
     def on_done(self, done: Done) -> None:
         """Nothing: a hub does not compute."""
@@ -108,44 +108,47 @@ class HubReactor:
             frame_bytes = len(body.frame)
             self.losses.append(Loss(body.rows, body.payload_bytes, frame_bytes, body.spent))
 
-    def _cross(self, flight: Flight) -> None:
+    def _cross(
+        self,
+        envelope: Envelope,
+        at_ns: int,
+        legs: tuple[Leg, ...],
+        crossings: tuple[Crossing, ...] = (),
+        attempt: int = 1,
+    ) -> None:
         """Cross the first link that is ahead, and come back when that is over."""
-        envelope, at_ns, legs, crossings, attempt, _ = flight
         leg = legs[0]
         passage = self._channels.cross(at_ns, envelope, leg, attempt)
-        begin_ns, end_ns, _, lost, again_ns = passage
         if self._timeline is not None:
             self._timeline.crossed(leg.channel, at_ns, passage, envelope, attempt)
-        next_ns = end_ns if again_ns is None else again_ns
-        path = envelope.path.plus(queue=begin_ns - at_ns, link=next_ns - begin_ns)
-        moved = msgspec.structs.replace(envelope, path=path)
-        if again_ns is not None:
-            flight = Flight(moved, again_ns, legs, crossings, attempt + 1)
-        elif lost:
-            flight = Flight(moved, end_ns, legs, crossings, attempt, lost=True)
-        else:
+        begin_ns, next_ns = passage.begin_ns, passage.end_ns
+        if passage.again_ns is not None:
+            next_ns = passage.again_ns
+            attempt += 1
+        elif not passage.lost:
             # What waits for its turn is not on the link yet.
-            crossings += tuple([Crossing(device, begin_ns, end_ns) for device in leg.devices])
-            flight = Flight(moved, end_ns, legs[1:], crossings)
-        self._ctx.set_timer(next_ns, flight)
+            crossings += tuple([Crossing(device, begin_ns, next_ns) for device in leg.devices])
+            legs, attempt = legs[1:], 1
+        lost = passage.lost and passage.again_ns is None
+        moved = envelope.later(queue=begin_ns - at_ns, link=next_ns - begin_ns)
+        self._ctx.set_timer(next_ns, Flight(moved, next_ns, legs, crossings, attempt, lost))
 
-    def _release(self, flight: Flight) -> None:
-        envelope, delay_ns = self.impairments.fate(flight.envelope, flight.crossings)
-        if envelope is None:
-            if self._timeline is not None:
-                lost = flight.envelope
-                self._timeline.arrived(lost.to, lost, self._ctx.now_ns, lost=True)
-            self.lose(flight.envelope)
-        elif delay_ns:
-            path = envelope.path.plus(link=delay_ns)
-            late = msgspec.structs.replace(envelope, path=path)
-            self._ctx.set_timer(self._ctx.now_ns + delay_ns, late)
-        else:
+    def _release(self, envelope: Envelope, crossings: tuple[Crossing, ...]) -> None:
+        if not self.impairments.begun:
             self._ctx.send(envelope)
+            return
+        fated, delay_ns = self.impairments.fate(envelope, crossings)
+        if fated is None:
+            if self._timeline is not None:
+                self._timeline.arrived(envelope.to, envelope, self._ctx.now_ns, lost=True)
+            self.lose(envelope)
+        elif delay_ns:
+            self._ctx.set_timer(self._ctx.now_ns + delay_ns, fated.later(link=delay_ns))
+        else:
+            self._ctx.send(fated)
 
 
-def _passing(envelope: Envelope, now_ns: int) -> Flight:
-    """A message as it comes by: on the link of every device since it was sent."""
+def _passing(envelope: Envelope, now_ns: int) -> tuple[Crossing, ...]:
+    """Crossings of a message as it comes by: on the link of every device since it was sent."""
     ends = [end for end in (envelope.sender, envelope.to) if end != SOURCE]
-    crossings = tuple(Crossing(end, envelope.sent_ns, now_ns) for end in ends)
-    return Flight(envelope, now_ns, (), crossings)
+    return tuple(Crossing(end, envelope.sent_ns, now_ns) for end in ends)

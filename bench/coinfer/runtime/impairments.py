@@ -47,6 +47,8 @@ class Impairments:
         By number of the event: messages dropped, corrupted, delayed.
     passed_ns : dict of int to int
         By number of the event: when the first message was across after its end.
+    begun : bool
+        Whether there has been any: before, nothing happens to a message.
     """
 
     def __init__(self, seed: int) -> None:
@@ -55,17 +57,17 @@ class Impairments:
         self._awaited: dict[str, list[_Window]] = {}
         self.hits: dict[int, Counter[str]] = {}
         self.passed_ns: dict[int, int] = {}
+        self.begun = False
 
     def begin(self, event: FaultEvent, at_ns: int) -> None:
         """Open the window of an event; it closes by itself."""
+        self.begun = True
         window = _Window(at_ns + event.duration_ns, at_ns, event.number, event)
         insort(self._windows.setdefault(event.target, []), window)
         self._awaited.setdefault(event.target, []).append(window)
 
     def fate(self, envelope: Envelope, crossings: tuple[Crossing, ...]) -> Fate:
         """What becomes of a message that has crossed these links."""
-        if not self._windows:
-            return Fate(envelope)
         found = [w for crossing in crossings for w in self._open(crossing)]
         delay_ns = 0
         corrupt = False
@@ -119,15 +121,15 @@ class Impairments:
         self.hits.setdefault(event.number, Counter())[what] += 1
 
     def _pass(self, crossings: tuple[Crossing, ...]) -> None:
-        for device, begin_ns, end_ns in crossings:
-            waiting = self._awaited.get(device)
+        for crossing in crossings:
+            waiting = self._awaited.get(crossing.device)
             if waiting is None:
                 continue
-            for window in [w for w in waiting if w.end_ns <= begin_ns]:
-                self.passed_ns[window.number] = end_ns
+            for window in [w for w in waiting if w.end_ns <= crossing.begin_ns]:
+                self.passed_ns[window.number] = crossing.end_ns
                 waiting.remove(window)
             if not waiting:
-                del self._awaited[device]
+                del self._awaited[crossing.device]
 
 
 class Slowdowns:

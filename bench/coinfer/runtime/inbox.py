@@ -66,17 +66,19 @@ class Inbox(msgspec.Struct):
     permits: dict[str, Item] = {}
     items: dict[tuple[str, Slice | None], list[Item]] = {}
 
-    def take(self, body: Data, path: Path, now_ns: int) -> None:
-        """Keep data."""
+    def take(self, body: Data, path: Path, now_ns: int) -> int:
+        """Keep data; returns how many bytes that takes."""
         self.size = body.size
         if body.rows != self.rows:
             self.rows = tuple(dict.fromkeys((*self.rows, *body.rows)))
         parts = self.items.setdefault((body.stage, body.select), [])
         # Replicas of a producer send the same; the first one counts. Rows of a coding group
         # come one by one and add up.
-        if not parts or not any(set(body.rows) & set(part.rows) for part in parts):
-            parts.append(Item(body.rows, path, now_ns, frame=body.frame))
-            self.held_bytes += len(body.frame)
+        if parts and any(set(body.rows) & set(part.rows) for part in parts):
+            return 0
+        parts.append(Item(body.rows, path, now_ns, frame=body.frame))
+        self.held_bytes += len(body.frame)
+        return len(body.frame)
 
     def obey(self, body: Control, path: Path, now_ns: int) -> None:
         """Note an order of the source."""
@@ -106,7 +108,7 @@ class Inbox(msgspec.Struct):
         """The stage with its inputs, or None while something is missing."""
         if not isinstance(self.replicas[stage.id].start, Now) and stage.id not in self.started:
             return None
-        rows: list[int] | None = None
+        rows: tuple[int, ...] | None = None
         latest: Item | None = None
         inputs = []
         for need in stage.needs:
@@ -118,7 +120,7 @@ class Inbox(msgspec.Struct):
                 found = [self.permits[gate]] if gate in self.permits else []
             if not found:
                 return None
-            here = [row for item in found for row in item.rows]
+            here = rows_of(found)
             rows = here if rows is None else _both(rows, here)
             for item in found:
                 if latest is None or item.at_ns >= latest.at_ns:
@@ -127,10 +129,10 @@ class Inbox(msgspec.Struct):
             return None
         if self.stopped:
             if not stage.merges_rows:
-                rows = [row for row in rows if row not in self.stopped]
+                rows = tuple(row for row in rows if row not in self.stopped)
             elif self.stopped.issuperset(rows):
-                rows = []
-        return Ready(stage, tuple(rows), tuple(inputs), latest.path, latest.at_ns)
+                rows = ()
+        return Ready(stage, rows, tuple(inputs), latest.path, latest.at_ns)
 
     def _find(self, need: Need) -> list[Item]:
         """Items that satisfy a need in full, or none."""
@@ -144,12 +146,19 @@ class Inbox(msgspec.Struct):
         select = need.select
         by_rows = select is not None and select.axis == 0
         wanted = select.stop - select.start if select is not None and by_rows else self.size
-        return found if sum([len(item.rows) for item in found]) >= max(wanted, 1) else []
+        return found if len(rows_of(found)) >= max(wanted, 1) else []
 
 
-def _both(rows: list[int], here: list[int]) -> list[int]:
+def rows_of(items: list[Item]) -> tuple[int, ...]:
+    """Rows of items that follow each other."""
+    if len(items) == 1:
+        return items[0].rows
+    return tuple([row for item in items for row in item.rows])
+
+
+def _both(rows: tuple[int, ...], here: tuple[int, ...]) -> tuple[int, ...]:
     kept = set(here)
-    return [row for row in rows if row in kept]
+    return tuple(row for row in rows if row in kept)
 
 
 def _part(item: Item, select: Slice | None) -> Item:

@@ -85,13 +85,19 @@ class Ledger:
 
     def sent(self, rows: tuple[int, ...], payload: int, frame: int) -> None:
         """Count one message to a device."""
-        self._message(rows[0], frame)
+        entry = self._message(rows[0], frame)
+        if len(rows) == 1:
+            entry.bytes_down += payload
+            return
         for row, share in zip(rows, split(payload, len(rows)), strict=True):
             self.entries[row].bytes_down += share
 
     def received(self, rows: tuple[int, ...], payload: int, frame: int) -> None:
         """Count one message from a device."""
-        self._message(rows[0], frame)
+        entry = self._message(rows[0], frame)
+        if len(rows) == 1:
+            entry.bytes_up += payload
+            return
         for row, share in zip(rows, split(payload, len(rows)), strict=True):
             self.entries[row].bytes_up += share
 
@@ -109,11 +115,12 @@ class Ledger:
             entry.messages += messages
             entry.frame_bytes += frame
 
-    def _message(self, first: int, frame: int) -> None:
+    def _message(self, first: int, frame: int) -> Entry:
         """Count a message on its first row; its payload is shared by all of them."""
         entry = self.entries[first]
         entry.messages += 1
         entry.frame_bytes += frame
+        return entry
 
     def records(self) -> tuple[Record, ...]:
         """One record a request, in order."""
@@ -160,7 +167,5 @@ def split(total: int, parts: int) -> list[int]:
     >>> split(7, 3)
     [3, 2, 2]
     """
-    if parts == 1:
-        return [total]
     share, rest = divmod(total, parts)
     return [share + (place < rest) for place in range(parts)]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, TypeVar
 
+import msgspec
+
 from coinfer.cluster import Device
 from coinfer.cluster.cost_table import CostTable
 from coinfer.contract import FloatArray, Scores, Stage
@@ -14,7 +16,7 @@ from coinfer_kernels.backend import Backend
 T = TypeVar("T")
 
 
-class Meter:
+class Meter(msgspec.Struct, gc=False):
     """Runs kernels and stages of one device and sums up what they cost.
 
     Parameters
@@ -31,19 +33,13 @@ class Meter:
         What each call was charged as, and how much, in their order; kept where there is a list.
     """
 
-    __slots__ = (
-        *("_backend", "_costs", "_device"),
-        *("compute_ns", "decide_ns", "parts", "serialise_ns"),
-    )
-
-    def __init__(self, backend: Backend, costs: CostTable, device: Device | None) -> None:
-        self._backend = backend
-        self._costs = costs
-        self._device = device
-        self.compute_ns = 0
-        self.serialise_ns = 0
-        self.decide_ns = 0
-        self.parts: list[tuple[str, int]] | None = None
+    _backend: Backend
+    _costs: CostTable
+    _device: Device | None
+    compute_ns: int = 0
+    serialise_ns: int = 0
+    decide_ns: int = 0
+    parts: list[tuple[str, int]] | None = None
 
     @property
     def total_ns(self) -> int:

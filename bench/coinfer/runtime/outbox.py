@@ -36,17 +36,18 @@ class Outbox:
 
     def send(self, job: OpenJob, sends: Sequence[tuple[str, Body]], path: Path) -> None:
         """Send what has been made for devices; what several get alike is one transmission."""
+        now_ns = self._ctx.now_ns
         receivers: dict[int, list[str]] = {}
         if self._multicast:
             for to, body in sends:
                 receivers.setdefault(id(body), []).append(to)
         for to, body in sends:
-            group = self._group(SOURCE, receivers.get(id(body), ()))
+            group = self._group(SOURCE, receivers[id(body)]) if receivers else ()
             if not group or to == group[0]:
                 rows = body.rows or tuple(job.rows)
                 frame = len(body.frame) if isinstance(body, Data) else 0
                 self._ledger.sent(rows, body.payload_bytes, frame)
-            self._ctx.send(Envelope(SOURCE, to, self._ctx.now_ns, path, body, group))
+            self._ctx.send(Envelope(SOURCE, to, now_ns, path, body, group))
 
     def order(self, job: OpenJob, devices: Iterable[str], body: Control, path: Path) -> None:
         """Send an order to devices."""

@@ -66,6 +66,11 @@ class Runner:
     ----------
     build : callable
     memo : bool
+
+    Attributes
+    ----------
+    remembers : bool
+        Whether digests are needed.
     """
 
     def __init__(self, build: Build, *, memo: bool) -> None:
@@ -73,11 +78,7 @@ class Runner:
         self._modules: dict[bytes, torch.nn.Module] = {}
         self._memo: dict[tuple[bytes, ...], Value] | None = {} if memo else None
         self._memo_bytes = 0
-
-    @property
-    def remembers(self) -> bool:
-        """Whether digests are needed."""
-        return self._memo is not None
+        self.remembers = memo
 
     def value(self, array: FloatArray) -> Value:
         """Array as a value of this runner."""

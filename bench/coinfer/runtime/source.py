@@ -178,7 +178,8 @@ class SourceReactor:
         """Carry out what a step of thought led to, and take the next step."""
         job, outcome, path = self._thinker.ended(done)
         if not job.over:
-            self._outbox.send(job, outcome.sends, path)
+            if outcome.sends:
+                self._outbox.send(job, outcome.sends, path)
             for action in outcome.actions:
                 self._act(job, action, path)
         self._thinker.go_on()

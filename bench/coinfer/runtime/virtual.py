@@ -9,6 +9,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from heapq import heappop, heappush
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +31,7 @@ from coinfer.runtime.scenario import Scenario
 from coinfer.runtime.source import SourceReactor
 from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.topology import Topology
-from coinfer.runtime.trace import Trace
+from coinfer.runtime.trace import BLOCK_EVENTS, Trace
 from coinfer.runtime.wire import Envelope
 
 HUB: Final = "hub"
@@ -47,7 +48,7 @@ class _Done(msgspec.Struct, gc=False):
 
 
 class _Context:
-    """Services of the driver for one actor."""
+    """Services of the driver for one actor, whose messages go to the hub."""
 
     __slots__ = ("_device", "_driver", "_place", "busy_ns")
 
@@ -57,29 +58,24 @@ class _Context:
         self._device = device
         self.busy_ns = 0
 
-    @property
-    def now_ns(self) -> int:
-        """Time of the event being handled."""
-        return self._driver.now_ns
+    now_ns = property(attrgetter("_driver.now_ns"), doc="Time of the event being handled.")
 
     def compute(self, work: Work) -> None:
         """Run `work` at once; its end comes when the modelled cost is over."""
-        scenario = self._driver.scenario
-        meter = Meter(scenario.backend, scenario.costs, self._device)
-        start = self._driver.now_ns
+        driver = self._driver
+        meter = Meter(driver.scenario.backend, driver.scenario.costs, self._device)
+        start = driver.now_ns
         value = work(meter)
         spent = meter.total_ns
-        if self._driver.lifecycle.touched:
-            spent = round(spent * self._driver.lifecycle.factor(self._driver.names[self._place]))
-        end = start + spent
+        if driver.lifecycle.touched:
+            spent = round(spent * driver.lifecycle.factor(driver.names[self._place]))
         self.busy_ns += spent
-        self._driver.push(end, DONE, self._place, _Done(value, start, end, meter))
+        end = start + spent
+        driver.push(end, DONE, self._place, _Done(value, start, end, meter))
 
     def send(self, envelope: Envelope) -> None:
-        """To the hub, or, from the hub, to the receiver."""
-        driver = self._driver
-        place = driver.places[envelope.to] if self._place == _HUB_PLACE else _HUB_PLACE
-        driver.push(driver.now_ns, MESSAGE, place, envelope)
+        """Hand an envelope to the hub."""
+        self._driver.push(self._driver.now_ns, MESSAGE, _HUB_PLACE, envelope)
 
     def set_timer(self, due_ns: int, token: Any) -> int:
         """Ask for a timer event."""
@@ -89,6 +85,17 @@ class _Context:
     def cancel_timer(self, timer: int) -> None:
         """Forget a timer event."""
         self._driver.cancelled.add(timer)
+
+
+class _HubContext(_Context):
+    """Those of the hub, whose messages go to their receivers."""
+
+    __slots__ = ()
+
+    def send(self, envelope: Envelope) -> None:
+        """Deliver an envelope."""
+        driver = self._driver
+        driver.push(driver.now_ns, MESSAGE, driver.places[envelope.to], envelope)
 
 
 @contextmanager
@@ -125,22 +132,19 @@ class VirtualDriver:
         self.cancelled: set[int] = set()
         self._heap: list[tuple[int, int, int, int, Any]] = []
         self.pushed = 0
-        self.trace = Trace()
         self.timeline = Timeline.of(scenario.timeline)
         self._report = on_request
         cluster = scenario.cluster
         devices = tuple(d.name for d in cluster.devices)
         self.names: Sequence[str] = (SOURCE, HUB, *devices)
+        self.trace = Trace(self.names)
         self.places = {name: place for place, name in enumerate(self.names)}
         topology = Topology.of(scenario.deployment, cluster)
         self.contexts = {
-            name: _Context(self, self.places[name], device)
-            for name, device in [
-                (SOURCE, cluster.device(SOURCE)),
-                (HUB, None),
-                *((device.name, device) for device in cluster.devices),
-            ]
+            name: _Context(self, self.places[name], cluster.device(name))
+            for name in (SOURCE, *devices)
         }
+        links = _HubContext(self, _HUB_PLACE, None)
         self._source = SourceReactor(
             topology,
             scenario.load,
@@ -150,7 +154,7 @@ class VirtualDriver:
             self._request_started,
             self.timeline,
         )
-        self._hub = HubReactor(cluster, scenario.seed, self.contexts[HUB], self.timeline)
+        self._hub = HubReactor(cluster, scenario.seed, links, self.timeline)
         self._devices = Devices(self, topology, runner)
         self.actors: list[Reactor] = [self._source, self._hub, *self._devices.now.values()]
         timeout_ns = round(cluster.heartbeat_timeout_ms * 1e6)
@@ -173,18 +177,22 @@ class VirtualDriver:
         return self._outcome()
 
     def _handle_all(self) -> None:
+        heap, cancelled, actors, names = self._heap, self.cancelled, self.actors, self.names
         touched, admits = self.lifecycle.touched, self.lifecycle.admits
-        while self._heap:
-            at_ns, kind, place, sequence, payload = event = heappop(self._heap)
-            if sequence in self.cancelled:
-                self.cancelled.discard(sequence)
+        traced = self.trace.events
+        while heap:
+            self.now_ns, kind, place, sequence, payload = event = heappop(heap)
+            if sequence in cancelled:
+                cancelled.discard(sequence)
                 continue
-            self.now_ns = at_ns
-            name = self.names[place]
-            if touched and kind != FAULT and name in touched and not admits(name, Event(*event)):
-                continue
-            self.trace.event(at_ns, kind, name, payload)
-            actor = self.actors[place]
+            if touched and kind != FAULT:
+                name = names[place]
+                if name in touched and not admits(name, Event(*event)):
+                    continue
+            traced.append(event)
+            if len(traced) >= BLOCK_EVENTS:
+                self.trace.close_block()
+            actor = actors[place]
             try:
                 if kind == MESSAGE:
                     actor.on_message(payload)
@@ -199,7 +207,7 @@ class VirtualDriver:
                 elif not self._source.finished:
                     self.lifecycle.inject(payload)
             except OutOfMemoryError:
-                self.lifecycle.overflow(name)
+                self.lifecycle.overflow(names[place])
 
     def _outcome(self) -> Outcome:
         source, devices, lifecycle = self._source, self._devices, self.lifecycle
@@ -214,7 +222,7 @@ class VirtualDriver:
         return Outcome(
             records=records,
             duration_ns=source.settled_ns,
-            busy_ns={n: c.busy_ns for n, c in self.contexts.items() if n != HUB},
+            busy_ns={name: context.busy_ns for name, context in self.contexts.items()},
             trace_sha256=self.trace.end(records),
             faults=self._log.lines(self.now_ns),
             stale_messages=turnstile.stale_messages + devices.count("stale_messages"),

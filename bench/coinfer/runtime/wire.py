@@ -184,6 +184,19 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     body: Body
     group: tuple[str, ...] = ()
 
+    def later(self, *, queue: int = 0, link: int = 0) -> Envelope:
+        """Envelope that spent more time on its way."""
+        path = self.path
+        longer = Path(
+            path.origin_ns,
+            path.compute_ns,
+            path.serialise_ns,
+            path.link_ns + link,
+            path.queue_ns + queue,
+            path.decide_ns,
+        )
+        return Envelope(self.sender, self.to, self.sent_ns, longer, self.body, self.group)
+
 
 def shipped(device: str, birth: int, attempt: int, weights_bytes: int, now_ns: int) -> Envelope:
     """The stages of a device as a message to it, sent now."""
@@ -200,7 +213,7 @@ class Loss(NamedTuple):
     spent: Spent
 
 
-class Crossing(NamedTuple):
+class Crossing(msgspec.Struct, frozen=True, gc=False):
     """A message on the link of one device: from when it had the channel until it was across."""
 
     device: str
@@ -208,7 +221,7 @@ class Crossing(NamedTuple):
     end_ns: int
 
 
-class Flight(NamedTuple):
+class Flight(msgspec.Struct, frozen=True, gc=False):
     """An envelope on its way through the hub.
 
     Attributes
