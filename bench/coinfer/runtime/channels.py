@@ -93,13 +93,15 @@ class Channels:
     def cross(self, at_ns: int, envelope: Envelope, leg: Leg, attempt: int) -> Passage:
         """Try to cross a link from `at_ns` on; attempts are counted from 1."""
         link, body = leg.link, envelope.body
-        alike = self._alike(envelope, leg, attempt) if envelope.group else (leg,)
-        if len(alike) == 1:
-            begin, free = self._occupy(at_ns, body.payload_bytes, alike)
-        else:
+        to: object = envelope.to
+        if envelope.group:
+            alike = self._alike(envelope, leg, attempt)
             begin, free = self._share(at_ns, envelope, alike, attempt)
-        # What goes up to the medium for several receivers is one message until it is there.
-        to = envelope.group if envelope.group and leg.way == "up" else envelope.to
+            if leg.way == "up":
+                # Up to the medium it is one message for several receivers.
+                to = envelope.group
+        else:
+            begin, free = self._occupy(at_ns, body.payload_bytes, (leg,))
         message = SEPARATOR.join((str(body.job), envelope.sender, str(to), body.label))
         if link.loss:
             # Two messages with the same label differ in their rows or in the part they carry.
@@ -141,6 +143,8 @@ class Channels:
     ) -> tuple[int, int]:
         """Take a channel with the first of several receivers; the others have it with them."""
         body = envelope.body
+        if len(legs) == 1:
+            return self._occupy(at_ns, body.payload_bytes, legs)
         content = (envelope.sender, envelope.sent_ns, body.job, body.label, body.rows)
         key = (*content, _part(envelope), envelope.group, legs[0].way, attempt)
         begin, free, left = self._shared.pop(key, (0, 0, 0))

@@ -127,7 +127,7 @@ class HubReactor:
             attempt += 1
         elif not passage.lost:
             # What waits for its turn is not on the link yet.
-            crossings += tuple([Crossing(device, begin_ns, next_ns) for device in leg.devices])
+            crossings = (*crossings, Crossing(leg.devices, begin_ns, next_ns))
             legs, attempt = legs[1:], 1
         lost = passage.lost and passage.again_ns is None
         moved = envelope.later(queue=begin_ns - at_ns, link=next_ns - begin_ns)
@@ -150,5 +150,5 @@ class HubReactor:
 
 def _passing(envelope: Envelope, now_ns: int) -> tuple[Crossing, ...]:
     """Crossings of a message as it comes by: on the link of every device since it was sent."""
-    ends = [end for end in (envelope.sender, envelope.to) if end != SOURCE]
-    return tuple(Crossing(end, envelope.sent_ns, now_ns) for end in ends)
+    devices = tuple(end for end in (envelope.sender, envelope.to) if end != SOURCE)
+    return (Crossing(devices, envelope.sent_ns, now_ns),)

@@ -68,7 +68,7 @@ class Impairments:
 
     def fate(self, envelope: Envelope, crossings: tuple[Crossing, ...]) -> Fate:
         """What becomes of a message that has crossed these links."""
-        found = [w for crossing in crossings for w in self._open(crossing)]
+        found = [w for c in crossings for device in c.devices for w in self._open(device, c)]
         delay_ns = 0
         corrupt = False
         for window in sorted(found, key=_order):
@@ -92,10 +92,10 @@ class Impairments:
             self._pass(crossings)
         return Fate(envelope, delay_ns)
 
-    def _open(self, crossing: Crossing) -> list[_Window]:
+    def _open(self, device: str, crossing: Crossing) -> list[_Window]:
         """Windows that have a moment in common with a crossing, the end of a window left out."""
         found = []
-        for window in reversed(self._windows.get(crossing.device, ())):
+        for window in reversed(self._windows.get(device, ())):
             if window.end_ns <= crossing.begin_ns:
                 break
             if window.begin_ns <= crossing.end_ns:
@@ -121,15 +121,15 @@ class Impairments:
         self.hits.setdefault(event.number, Counter())[what] += 1
 
     def _pass(self, crossings: tuple[Crossing, ...]) -> None:
-        for crossing in crossings:
-            waiting = self._awaited.get(crossing.device)
+        for device, crossing in [(device, c) for c in crossings for device in c.devices]:
+            waiting = self._awaited.get(device)
             if waiting is None:
                 continue
             for window in [w for w in waiting if w.end_ns <= crossing.begin_ns]:
                 self.passed_ns[window.number] = crossing.end_ns
                 waiting.remove(window)
             if not waiting:
-                del self._awaited[crossing.device]
+                del self._awaited[device]
 
 
 class Slowdowns:

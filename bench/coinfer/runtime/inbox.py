@@ -69,7 +69,9 @@ class Inbox(msgspec.Struct):
     def take(self, body: Data, path: Path, now_ns: int) -> int:
         """Keep data; returns how many bytes that takes."""
         self.size = body.size
-        if body.rows != self.rows:
+        if not self.rows:
+            self.rows = body.rows
+        elif body.rows != self.rows:
             self.rows = tuple(dict.fromkeys((*self.rows, *body.rows)))
         parts = self.items.setdefault((body.stage, body.select), [])
         # Replicas of a producer send the same; the first one counts. Rows of a coding group

@@ -92,8 +92,10 @@ class Meter(msgspec.Struct, gc=False):
 
     def _kernel_ns(self, begin_ns: int, kind: str, operation: str, elements: int) -> int:
         """Cost of a kernel that was called at `begin_ns` and has just ended."""
-        spent, device = perf_counter_ns() - begin_ns, self._device
-        if device is not None:
+        device = self._device
+        if device is None:
+            spent = perf_counter_ns() - begin_ns
+        else:
             macs = self._costs.macs(self._backend.name, operation, elements)
             spent = round(macs * 1e9 / device.macs_per_s)
         if self.parts is not None:

@@ -234,9 +234,9 @@ class VirtualDriver:
 
     def push(self, at_ns: int, kind: int, place: int, payload: Any) -> int:
         """Add an event; returns its number."""
-        self.pushed += 1
-        heappush(self._heap, (at_ns, kind, place, self.pushed, payload))
-        return self.pushed
+        self.pushed = number = self.pushed + 1
+        heappush(self._heap, (at_ns, kind, place, number, payload))
+        return number
 
     def _request_started(self, request: int) -> None:
         for fault in self._hanging.get(request, ()):

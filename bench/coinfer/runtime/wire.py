@@ -214,9 +214,9 @@ class Loss(NamedTuple):
 
 
 class Crossing(msgspec.Struct, frozen=True, gc=False):
-    """A message on the link of one device: from when it had the channel until it was across."""
+    """A message on a link of these devices: from when it had the channel until it was across."""
 
-    device: str
+    devices: tuple[str, ...]
     begin_ns: int
     end_ns: int
 
