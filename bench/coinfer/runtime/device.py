@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from coinfer.contract import SOURCE, Need, Slice, Stage
+from coinfer.contract import SOURCE, Need, Now, Slice, Stage
 from coinfer.runtime.context import Context, Done
 from coinfer.runtime.finished import Finished
 from coinfer.runtime.inbox import Inbox, Item, Ready, rows_of
@@ -83,7 +83,9 @@ class DeviceReactor:
         self._runner = runner
         self._ctx = ctx
         self._mine = topology.stages_on(name)
-        self._replicas = topology.on[name]
+        self._early = frozenset(
+            stage for stage, replica in topology.on[name].items() if isinstance(replica.start, Now)
+        )
         self._order = {stage: place for place, stage in enumerate(self._mine)}
         self._targets = {stage.id: self._targets_of(stage) for stage in self._mine.values()}
         self._fills = [
@@ -181,7 +183,7 @@ class DeviceReactor:
 
     def _open(self, number: int, now_ns: int) -> Inbox:
         self._forget_before(now_ns)
-        job = self._jobs[number] = Inbox(self._mine, self._replicas, now_ns, dict(self._mine))
+        job = self._jobs[number] = Inbox(self._mine, self._early, now_ns, self._mine.copy())
         for need, after_ns in self._fills:
             self._ctx.set_timer(now_ns + after_ns, (number, need))
         return job

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from coinfer.contract import INPUT, Need, Now, Replica, Slice, Stage, gate_of
+from coinfer.contract import INPUT, Need, Slice, Stage, gate_of
 from coinfer.runtime.runner import Value
 from coinfer.runtime.wire import Control, Data, Path
 
@@ -37,8 +37,10 @@ class Inbox(msgspec.Struct):
 
     Attributes
     ----------
-    stages, replicas : Mapping
-        Of the device, by name of the stage.
+    stages : Mapping
+        Of the device, by name.
+    early : frozenset of str
+        Those of them that start without being told to.
     first_ns : int
         When the first message of the job came.
     waiting : dict of str to Stage
@@ -54,7 +56,7 @@ class Inbox(msgspec.Struct):
     """
 
     stages: Mapping[str, Stage]
-    replicas: Mapping[str, Replica]
+    early: frozenset[str]
     first_ns: int
     waiting: dict[str, Stage]
     last_ns: int = 0
@@ -108,7 +110,7 @@ class Inbox(msgspec.Struct):
 
     def ready(self, stage: Stage) -> Ready | None:
         """The stage with its inputs, or None while something is missing."""
-        if not isinstance(self.replicas[stage.id].start, Now) and stage.id not in self.started:
+        if stage.id not in self.early and stage.id not in self.started:
             return None
         rows: tuple[int, ...] | None = None
         latest: Item | None = None
@@ -122,8 +124,7 @@ class Inbox(msgspec.Struct):
                 found = [self.permits[gate]] if gate in self.permits else []
             if not found:
                 return None
-            here = rows_of(found)
-            rows = here if rows is None else _both(rows, here)
+            rows = rows_of(found) if rows is None else _both(rows, rows_of(found))
             for item in found:
                 if latest is None or item.at_ns >= latest.at_ns:
                     latest = item
@@ -142,10 +143,12 @@ class Inbox(msgspec.Struct):
             return [_part(item, need.select) for item in local]
         if need.same_device:
             return []
-        found = self.items.get((need.stage, need.select), [])
+        select = need.select
+        found = self.items.get((need.stage, select))
+        if not found:
+            return []
         if need.stage != INPUT:
             return found
-        select = need.select
         by_rows = select is not None and select.axis == 0
         wanted = select.stop - select.start if select is not None and by_rows else self.size
         return found if len(rows_of(found)) >= max(wanted, 1) else []
