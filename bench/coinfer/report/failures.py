@@ -15,7 +15,7 @@ from coinfer.report.numbers import amount
 from coinfer.store import StoredCell
 
 CURVE: Final = "accuracy_by_failures"
-_MOST_COLUMNS: Final = 7
+_MOST_COLUMNS: Final = 6
 
 
 def failure_table(done: Sequence[StoredCell]) -> Table | None:
@@ -39,9 +39,10 @@ def failure_table(done: Sequence[StoredCell]) -> Table | None:
     for place in varying:
         table.add_column(("method", "cluster", "dataset", "encoding")[place], no_wrap=place == 0)
     for failed in shown:
-        table.add_column(f"{failed} lost\n%" if failed else "none lost\n%", justify="right")
-    for heading in ("expected\n%", "MACs of all\nreplicas", "memory of\nall, MB"):
-        table.add_column(heading, justify="right")
+        heading = f"{failed} lost\n%" if failed else "none\nlost %"
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("expected\n%", "\nMACs", "\nMB"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for key, cells in groups.items():
         table.add_row(
             *(escape(key[place]) for place in varying),
@@ -55,7 +56,8 @@ def failure_table(done: Sequence[StoredCell]) -> Table | None:
 
 ABOUT: Final = (
     "Accuracy by number of lost devices: mean over all subsets of the cluster (worst subset), on "
-    "the test images; expected: devices fail independently with their failure_probability."
+    "the test images; expected: devices fail independently with their failure_probability. MACs of "
+    "a request and memory: of all replicas together."
 )
 """What the table shows."""
 
