@@ -109,8 +109,11 @@ class _Socket:
 
     def _send(self, packet: Packet, parts: list[Any]) -> None:
         try:
+            # Part by part: `send_multipart` does the same, and looks at every part first.
+            for part in parts[:-1]:
+                self._socket.send(part, zmq.SNDMORE)
             # Small ones are copied in any case, and making frames of them is dearer than that.
-            self._socket.send_multipart(parts, copy=len(parts[-1]) < COPY_BELOW_BYTES)
+            self._socket.send(parts[-1], copy=len(parts[-1]) < COPY_BELOW_BYTES)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
