@@ -37,12 +37,14 @@ def show_plan(console: Console, title: str, notes: Mapping[str, Any]) -> None:
     groups = notes.get("groups", [])
     devices = sum(len(group.get("devices", ())) for group in groups)
     console.print(title)
+    among = f": {devices} device{_s(devices)} in {len(groups)} group{_s(len(groups))}"
     console.print(
-        f"predicted latency [bold]{amount(notes['predicted_latency_ms'])} ms[/] without faults: "
-        f"{devices} device{_s(devices)} in {len(groups)} group{_s(len(groups))}"
+        f"predicted latency [bold]{amount(notes['predicted_latency_ms'])} ms[/] without faults"
+        f"{among if groups else ''}"
     )
     console.print()
-    console.print(_table(groups))
+    if groups:
+        console.print(_table(groups))
     for device, reason in notes.get("unused", {}).items():
         console.print(f"[yellow]left out[/]  {escape(device)}: {escape(reason)}")
     if notes.get("binding"):

@@ -39,7 +39,7 @@ def drift(before_ns: int, after_ns: int) -> float:
 
     Examples
     --------
-    >>> drift(100, 108)
+    >>> round(drift(100, 108), 6)
     0.08
     """
     return abs(after_ns / before_ns - 1)

@@ -45,7 +45,9 @@ class _Plan:
 
     def describe(self) -> dict[str, Any]:
         """The one device."""
-        return {"groups": [{"devices": [self.device], "runs": self.runs}]}
+        by_device = {self.device: round(self.predicted_ns / 1e6, 3)}
+        group = {"devices": [self.device], "runs": self.runs, "predicted_ms_by_device": by_device}
+        return {"groups": [group]}
 
 
 class LocalTeacher:

@@ -42,8 +42,8 @@ def test_a_cell_that_takes_too_long_has_failed_and_the_others_go_on(cells):
         key="slow",
         workload=msgspec.structs.replace(cells[0].workload, requests=200_000),
     )
-    finished = collect([slow, cells[1]], 1, timeout_s=3.0)
-    assert "longer than 3 s" in finished["slow"].error
+    finished = collect([slow, cells[1]], 1, timeout_s=8.0)
+    assert "longer than 8 s" in finished["slow"].error
     assert finished["slow"].outcome is None
     assert finished[cells[1].key].error is None
 
