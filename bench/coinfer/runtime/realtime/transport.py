@@ -7,6 +7,7 @@ and nothing is dropped in silence. What comes in passes the gate before anybody 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -61,7 +62,7 @@ class Port(Protocol):
         ...
 
 
-class _Socket:
+class _Socket(ABC):
     """What both ends share."""
 
     def __init__(self, kind: int, gate: Gate) -> None:
@@ -104,8 +105,9 @@ class _Socket:
                 packets.append(packet)
         return packets
 
+    @abstractmethod
     def _admitted(self, parts: Sequence[bytes]) -> Packet | None:
-        raise NotImplementedError
+        """The packet that the parts are, or None if it is not let in."""
 
     def _send(self, packet: Packet, parts: list[Any]) -> None:
         try:
