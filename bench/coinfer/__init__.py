@@ -1,5 +1,12 @@
 """Benchmarks cooperative DNN inference on heterogeneous, failing edge devices."""
 
-from importlib.metadata import version as _version
+__version__: str
 
-__version__ = _version("coinfer")
+
+def __getattr__(name: str) -> str:
+    # Reading the metadata takes longer than all else that `coinfer --help` does.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("coinfer")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,9 +13,12 @@ import pytest
 
 from coinfer_kernels import ExitScores, FrameInfo
 from coinfer_kernels import backend as backends
+from coinfer_kernels.errors import BackendError
 
 if "native" not in backends.available():
     pytest.skip("no extension", allow_module_level=True)
+
+from coinfer_kernels.backend import native
 
 BACKEND = backends.load("native")
 ENCODINGS = ("raw", "fp16", "bf16", "int8", "int8-channel", "int4", "int4-channel",
@@ -277,3 +280,10 @@ def test_arguments_that_change_meanwhile():
     frames, widths = [bytes(FRAME), bytes(FRAME)], [4]
     widths.insert(0, Unstable(frames, widths))
     assert BACKEND.gather(frames, widths).shape == (3, 8)
+
+
+def test_an_extension_of_older_sources_is_one_clear_line(monkeypatch):
+    older = dict.fromkeys(SIGNATURES)
+    monkeypatch.setattr(native._native, "functions", lambda isa, docs: older)
+    with pytest.raises(BackendError, match=r"older than the Python sources: run 'pip install -e"):
+        native.create()

@@ -48,15 +48,18 @@ def cells_of(
     Raises
     ------
     SuiteError
+    UsageError
+        If `timeline` names a request that never comes.
     """
     import msgspec
 
     from coinfer.cli import engine
     from coinfer.metrics import metric
-    from coinfer.suite import expand, load_suite, resolve
+    from coinfer.suite import expand, load_suite, parse_requests, resolve
 
     suite = load_suite(name)
     if timeline is not None:
+        parse_requests(timeline, "--timeline", suite.defaults.workload.requests)
         defaults = msgspec.structs.replace(suite.defaults, timeline=timeline)
         suite = msgspec.structs.replace(suite, defaults=defaults)
     if allow_oversubscribed:

@@ -11,5 +11,5 @@ MethodOption: TypeAlias = Annotated[
 ]
 AxisOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("-a", "--axis", help=r"An axis: NAME=value, NAME=\[a,b] or NAME=0..4."),
+    typer.Option("-a", "--axis", help="An axis: NAME=value, NAME=[a,b] or NAME=0..4."),
 ]

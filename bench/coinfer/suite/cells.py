@@ -241,16 +241,9 @@ def _timeline(suite: Suite) -> tuple[int, ...]:
         return ()
     said = f"{suite.origin}: $.defaults.timeline:"
     try:
-        wanted = parse_requests(suite.defaults.timeline, said)
+        return parse_requests(suite.defaults.timeline, said, suite.defaults.workload.requests)
     except UsageError as error:
         raise SuiteError(str(error)) from None
-    requests = suite.defaults.workload.requests
-    if wanted[-1] >= requests:
-        raise SuiteError(
-            f"{said} request {wanted[-1]} never comes; allowed: 0 to {requests - 1} "
-            f"(workload.requests = {requests})"
-        )
-    return wanted
 
 
 def _check_faults(suite: Suite, cluster_name: str, faults_name: str) -> None:

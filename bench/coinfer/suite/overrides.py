@@ -56,7 +56,7 @@ def parse_override(text: str) -> tuple[str, tuple[Value, ...]]:
     return axis, getattr(axes, axis)
 
 
-def parse_requests(text: str, said: str) -> tuple[int, ...]:
+def parse_requests(text: str, said: str, requests: int | None = None) -> tuple[int, ...]:
     """Numbers of the requests that a timeline is wanted of, in order.
 
     Parameters
@@ -65,11 +65,13 @@ def parse_requests(text: str, said: str) -> tuple[int, ...]:
         Numbers and ranges ``first..last``, both ends included, with commas between them.
     said : str
         Where it was said, for messages.
+    requests : int, optional
+        How many there are; those beyond are refused.
 
     Raises
     ------
     UsageError
-        If the form is wrong or there are too many.
+        If the form is wrong, there are too many, or one never comes.
 
     Examples
     --------
@@ -89,6 +91,11 @@ def parse_requests(text: str, said: str) -> tuple[int, ...]:
         raise UsageError(
             f"{said} {text}: not allowed; write 3, 0..9 or 0..4,100, both ends of a range "
             f"included, and at most {MOST_TIMELINES} requests: a timeline is for looking at"
+        )
+    if requests is not None and max(wanted) >= requests:
+        raise UsageError(
+            f"{said} {text}: request {max(wanted)} never comes; allowed: 0 to {requests - 1} "
+            f"(workload.requests = {requests})"
         )
     return tuple(sorted(wanted))
 

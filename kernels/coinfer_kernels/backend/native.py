@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from typing import Final
 
 from .. import _frame, _layout
 from ..errors import BackendError
@@ -13,6 +14,10 @@ try:
     from .. import _native
 except ImportError as error:
     raise BackendError(f"the extension is not built or does not load: {error}") from error
+
+STALE: Final = (
+    "the compiled kernels are older than the Python sources: run 'pip install -e .' again"
+)
 
 
 class NativeBackend:
@@ -25,6 +30,8 @@ class NativeBackend:
         docs = {name: inspect.getdoc(getattr(Backend, name)) or "" for name in DOCUMENTED}
         docs["peek"] = inspect.getdoc(_frame.peek) or ""
         functions = _native.functions(isa, docs)
+        if not functions.keys() >= {*docs, "isa"}:
+            raise BackendError(STALE)
         self._isa = InstructionSet(functions["isa"], _native.isa_available(), reason)
         self.encode = functions["encode"]
         self.encode_batch = functions["encode_batch"]

@@ -130,6 +130,8 @@ def test_quiet_prints_the_folder_alone(fake, suite_file, coinfer, tmp_path):
         (["-m", "nonn", "-a", "method=rocoin"], "given twice"),
         (["--mode", "dream"], "$.axes.mode[0]"),
         (["--mode", "realtime", "-j", "4"], "one at a time"),
+        (["--timeline", "95..100"], "--timeline 95..100: request 100 never comes; allowed: 0 to"),
+        (["--timeline", "9..5"], "--timeline 9..5: not allowed"),
     ],
 )
 def test_bad_options_are_one_line_and_exit_2(
