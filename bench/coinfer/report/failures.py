@@ -18,18 +18,39 @@ CURVE: Final = "accuracy_by_failures"
 _MOST_COLUMNS: Final = 6
 
 
+def deployments(done: Sequence[StoredCell]) -> dict[tuple[str, ...], list[StoredCell]]:
+    """Cells that tell of lost devices, by method, cluster, data set and encoding."""
+    groups: dict[tuple[str, ...], list[StoredCell]] = defaultdict(list)
+    for stored in done:
+        if CURVE in stored.figures:
+            cell = stored.cell
+            key = (cell.method.variant, cell.cluster_name, cell.dataset, cell.encoding)
+            groups[key].append(stored)
+    return groups
+
+
+def curve(cells: Sequence[StoredCell]) -> dict[int, tuple[float, float]]:
+    """Accuracy by number of lost devices: mean and worst over subsets, averaged over cells."""
+    failed = sorted({int(f) for stored in cells for f in stored.figures[CURVE]})
+    found = {
+        f: [s.figures[CURVE][str(f)] for s in cells if str(f) in s.figures[CURVE]] for f in failed
+    }
+    return {
+        f: (
+            statistics.fmean(point["mean"] for point in points),
+            statistics.fmean(point["worst"] for point in points),
+        )
+        for f, points in found.items()
+    }
+
+
 def failure_table(done: Sequence[StoredCell]) -> Table | None:
     """Mean and worst accuracy over the subsets of failed devices; None where no cell tells.
 
     Cells that share method, cluster, data set and encoding are averaged: they differ in seeds,
     or in what the curve does not depend on.
     """
-    groups: dict[tuple[str, str, str, str], list[StoredCell]] = defaultdict(list)
-    for stored in done:
-        if CURVE in stored.figures:
-            cell = stored.cell
-            key = (cell.method.variant, cell.cluster_name, cell.dataset, cell.encoding)
-            groups[key].append(stored)
+    groups = deployments(done)
     if not groups:
         return None
     most = max(len(s.figures[CURVE]) for cells in groups.values() for s in cells) - 1
@@ -44,9 +65,10 @@ def failure_table(done: Sequence[StoredCell]) -> Table | None:
     for heading in ("expected\n%", "\nMACs", "\nMB"):
         table.add_column(heading, justify="right", no_wrap=True)
     for key, cells in groups.items():
+        points = curve(cells)
         table.add_row(
             *(escape(key[place]) for place in varying),
-            *(_curve(cells, str(failed)) for failed in shown),
+            *(_curve_text(points.get(failed)) for failed in shown),
             f"{100 * _mean(cells, 'expected_accuracy'):.1f}",
             amount(_mean(cells, "total_macs")),
             f"{_mean(cells, 'total_memory_bytes') / 1e6:.2f}",
@@ -62,12 +84,10 @@ ABOUT: Final = (
 """What the table shows."""
 
 
-def _curve(cells: Sequence[StoredCell], failed: str) -> str:
-    found = [s.figures[CURVE][failed] for s in cells if failed in s.figures[CURVE]]
-    if not found:
+def _curve_text(point: tuple[float, float] | None) -> str:
+    if point is None:
         return ""
-    mean = statistics.fmean(point["mean"] for point in found)
-    worst = statistics.fmean(point["worst"] for point in found)
+    mean, worst = point
     text = f"{100 * mean:.1f}"
     return text if abs(mean - worst) < 5e-4 else f"{text} ({100 * worst:.0f})"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,13 @@ from coinfer.report.answer import answers
 from coinfer.report.failures import ABOUT, failure_table
 from coinfer.report.faults import fault_lines
 from coinfer.report.numbers import amount, milliseconds
-from coinfer.stats.resampling import interval
+from coinfer.report.settings import (
+    accuracy_interval,
+    gathered,
+    mean_figure,
+    median_figure,
+    varying_axes,
+)
 from coinfer.store import Contents, RunFolder, StoredCell
 from coinfer.suite import AXES, SEED_AXES
 
@@ -68,10 +74,7 @@ def show_run(console: Console, run: RunFolder, contents: Contents) -> None:
 
 def _table(done: Sequence[StoredCell]) -> Table:
     """One row a setting; seeds and repeats are averaged over."""
-    groups: dict[tuple[object, ...], list[StoredCell]] = defaultdict(list)
-    varying = _varying(done)
-    for stored in done:
-        groups[tuple(stored.cell.coordinates[axis] for axis in varying)].append(stored)
+    varying = varying_axes(done)
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for axis in varying:
         table.add_column(_AXES_SHOWN.get(axis, axis), overflow="fold", no_wrap=axis == "method")
@@ -83,68 +86,44 @@ def _table(done: Sequence[StoredCell]) -> Table:
     shown = [heading for heading in _FIGURES if heading not in lacking]
     for heading in shown:
         table.add_column(heading, justify="right", no_wrap=True)
-    order = {name: number for number, name in enumerate(_order(done, varying))}
     previous = None
-    for key in sorted(groups, key=lambda k: tuple(order[str(v)] for v in reversed(k))):
+    for key, alike in gathered(done, varying).items():
         if previous not in (None, key[1:]):
             table.add_section()
         previous = key[1:]
-        cells = _figures(groups[key])
+        cells = _figures(alike)
         table.add_row(*(escape(str(value)) for value in key), *(cells[name] for name in shown))
     return table
 
 
-def _varying(done: Sequence[StoredCell]) -> list[str]:
-    axes = [axis for axis in AXES if axis not in SEED_AXES]
-    several = [a for a in axes if len({s.cell.coordinates[a] for s in done}) > 1]
-    return list(dict.fromkeys(["method", *several]))
-
-
-def _order(done: Sequence[StoredCell], varying: Iterable[str]) -> list[str]:
-    """Values in the order in which the suite names them, which is that of the cells."""
-    named = [str(stored.cell.coordinates[axis]) for axis in varying for stored in done]
-    return list(dict.fromkeys(named))
-
-
 def _figures(cells: Sequence[StoredCell]) -> dict[str, str]:
     """Every column as text."""
-
-    def mean(name: str) -> float:
-        return statistics.fmean(stored.figures[name] for stored in cells)
-
-    def median(name: str) -> float | None:
-        values = [stored.figures.get(name) for stored in cells]
-        middle = statistics.median(math.inf if v is None else v for v in values)
-        return middle if math.isfinite(middle) else None
-
     deadline_ms = cells[0].cell.deadline_ms
     rates = [rate for s in cells if (rate := s.figures.get("max_rate_rps")) is not None]
     statuses = [sum(s.figures[n] for s in cells) for n in ("ok", "degraded", "timeout", "failed")]
     texts = (
-        _accuracy([stored.figures["accuracy"] for stored in cells]),
+        _accuracy(cells),
         amount(statistics.median(rates)) if len(rates) == len(cells) else "–",
-        milliseconds(median("latency_p50_ms"), deadline_ms),
-        milliseconds(median("latency_p95_ms"), deadline_ms),
-        milliseconds(median("latency_p999_ms"), deadline_ms),
-        amount(mean("macs_per_request")),
-        amount(mean("bytes_up_per_request")),
-        amount(mean("messages_per_request")),
+        milliseconds(median_figure(cells, "latency_p50_ms"), deadline_ms),
+        milliseconds(median_figure(cells, "latency_p95_ms"), deadline_ms),
+        milliseconds(median_figure(cells, "latency_p999_ms"), deadline_ms),
+        amount(mean_figure(cells, "macs_per_request")),
+        amount(mean_figure(cells, "bytes_up_per_request")),
+        amount(mean_figure(cells, "messages_per_request")),
         "/".join(map(str, statuses)),
     )
     return dict(zip(_FIGURES, texts, strict=True))
 
 
-def _accuracy(shares: Sequence[float]) -> str:
-    around = interval(shares, 0.95)
-    text = f"{100 * statistics.fmean(shares):.1f}"
-    if around is None or around[0] == around[1]:
-        return text
-    return f"{text} ({100 * around[0]:.1f}–{100 * around[1]:.1f})"
+def _accuracy(cells: Sequence[StoredCell]) -> str:
+    text = f"{100 * statistics.fmean(stored.figures['accuracy'] for stored in cells):.1f}"
+    around = accuracy_interval(cells)
+    return text if around is None else f"{text} ({100 * around[0]:.1f}–{100 * around[1]:.1f})"
 
 
 def _about(done: Sequence[StoredCell]) -> str:
     """Say what all rows have in common."""
-    varying = set(_varying(done))
+    varying = set(varying_axes(done))
     at = done[0].cell.coordinates
     common = [
         f"{axis} = {at[axis]:g}" if isinstance(at[axis], float) else f"{axis} = {at[axis]}"
