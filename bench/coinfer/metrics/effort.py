@@ -18,6 +18,7 @@ def effort_figures(outcome: Outcome, cluster: Cluster) -> dict[str, Any]:
         "bytes_peer_per_request": _mean(records, "bytes_peer"),
         "frame_bytes_per_request": _mean(records, "frame_bytes"),
         "messages_per_request": _mean(records, "messages"),
+        "control_messages_per_request": _mean(records, "control_messages"),
         "macs_per_request": _mean(records, "macs"),
         "macs_wasted_per_request": _mean(records, "macs_wasted"),
         "energy_proxy_j": energy_proxy_j(outcome, cluster),

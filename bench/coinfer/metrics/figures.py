@@ -29,7 +29,7 @@ FIGURES: Final = (
     *("latency_p999_ms", "latency_mean_ms"),
     *("goodput_rps", "deadline_hit_rate", "max_rate_rps"),
     *("bytes_up_per_request", "bytes_down_per_request", "bytes_peer_per_request"),
-    *("frame_bytes_per_request", "messages_per_request"),
+    *("frame_bytes_per_request", "messages_per_request", "control_messages_per_request"),
     *("macs_per_request", "macs_wasted_per_request"),
     *("peak_memory_bytes", "energy_proxy_j", "rapl_j", "rapl_scope"),
     *("exit_counts", "critical_path_ms"),

@@ -33,6 +33,7 @@ class Entry:
     bytes_down: int = 0
     bytes_peer: int = 0
     messages: int = 0
+    control_messages: int = 0
     frame_bytes: int = 0
     macs: int = 0
 
@@ -84,8 +85,9 @@ class Ledger:
         entry.arrived = None
 
     def sent(self, rows: tuple[int, ...], payload: int, frame: int) -> None:
-        """Count one message to a device."""
+        """Count one message to a device; one without a frame is control."""
         entry = self._message(rows[0], frame)
+        entry.control_messages += not frame
         if len(rows) == 1:
             entry.bytes_down += payload
             return
@@ -156,6 +158,7 @@ class Ledger:
             queue_ns=path.queue_ns,
             decide_ns=path.decide_ns,
             warm_up=entry.request < self._warm_up,
+            control_messages=entry.control_messages,
         )
 
 

@@ -35,6 +35,8 @@ class Record(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         Critical path; sums to ``answered_ns - intended_ns``.
     warm_up : bool
         Counts in no figure.
+    control_messages : int
+        Of the messages, those of the source that say permit, stop or start.
     """
 
     request: int
@@ -61,6 +63,7 @@ class Record(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     queue_ns: int
     decide_ns: int
     warm_up: bool = False
+    control_messages: int = 0
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):

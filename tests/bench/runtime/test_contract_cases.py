@@ -135,6 +135,7 @@ def test_strict_exit_runs_the_next_block_only_when_permitted(world):
     assert (first.exit, first.macs) == (1, 1100)
     assert (second.exit, second.macs, second.macs_wasted) == (2, 2200, 0)
     assert (first.messages, second.messages) == (2, 4), "the permit is a message"
+    assert (first.control_messages, second.control_messages) == (0, 1)
     round_trip = 1004 * US + second.bytes_down * US - 16 * US + 1 * MS
     latency = second.answered_ns - second.intended_ns
     assert latency == BROADCAST + 1100 * US + round_trip + 1100 * US + 1004 * US
@@ -151,6 +152,7 @@ def test_speculative_exit_goes_on_and_a_stop_acts_at_the_next_stage_start(world)
     # e1 leaves at 1.1 ms; the stop is back after 2 ms + some bytes, while b2 has ended at 2.1 ms
     # and e2 at 2.2 ms: all of it was run, and wasted.
     assert (first.exit, first.macs, first.macs_wasted) == (1, 2200, 1100)
+    assert (first.control_messages, second.control_messages) == (1, 0)
     assert (second.exit, second.macs, second.macs_wasted) == (2, 2200, 0)
     latency = second.answered_ns - second.intended_ns
     # The first request's second block is still under way when the second request comes.
