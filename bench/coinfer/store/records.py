@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from coinfer.runtime.record import Record, Span
+
+if TYPE_CHECKING:
+    from pyarrow import Table
 
 T = TypeVar("T", Record, Span)
 
@@ -45,6 +48,22 @@ def _encode(rows: Sequence[T], of: type[T]) -> bytes:
 def decode_records(data: bytes) -> tuple[Record, ...]:
     """Read back what `encode_records` wrote."""
     return _decode(data, Record)
+
+
+def records_table(data: bytes) -> Table:
+    """Read what `encode_records` wrote as an Arrow table.
+
+    Columns that an older version did not write yet have their default in every row.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(BytesIO(data))
+    for field in msgspec.structs.fields(Record):
+        if field.name not in table.column_names:
+            missing = pa.repeat(pa.scalar(field.default), table.num_rows)
+            table = table.append_column(field.name, missing)
+    return table
 
 
 def decode_spans(data: bytes) -> tuple[Span, ...]:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -34,10 +34,14 @@ from coinfer.store.records import (
     decode_spans,
     encode_records,
     encode_spans,
+    records_table,
     sha256,
 )
 from coinfer.store.schema import RESULT_SCHEMA, RunInfo, StoredCell, from_json, to_json
 from coinfer.suite import Cell, Suite, folder_name
+
+if TYPE_CHECKING:
+    from pyarrow import Table
 
 RECORDS: Final = "records.parquet"
 TIMELINE: Final = "timeline.parquet"
@@ -182,6 +186,12 @@ class RunFolder:
         """Read the records of a cell; none where it failed."""
         digest = stored.records_sha256
         return () if digest is None else decode_records(self._bytes(stored, RECORDS, digest))
+
+    def table(self, stored: StoredCell) -> Table:
+        """Records of a cell as an Arrow table, a column a field; without rows where it failed."""
+        digest = stored.records_sha256
+        data = encode_records(()) if digest is None else self._bytes(stored, RECORDS, digest)
+        return records_table(data)
 
     def timeline(self, stored: StoredCell) -> tuple[Span, ...]:
         """Read the timeline of a cell; none where none was asked for."""

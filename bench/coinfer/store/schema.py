@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from coinfer.errors import ResultError
+from coinfer.store.upgrade import OLDEST, RESULT_SCHEMA, upgraded
 from coinfer.suite import Cell, Suite
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-RESULT_SCHEMA: Final = 1
+__all__ = ["RESULT_SCHEMA", "RunInfo", "StoredCell", "from_json", "to_json"]
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ def to_json(value: object) -> bytes:
 
 
 def from_json(path: Path, kind: type[T]) -> T:
-    """Read a stored value.
+    """Read a stored value; one of an older schema is upgraded.
 
     Raises
     ------
@@ -105,7 +106,11 @@ def from_json(path: Path, kind: type[T]) -> T:
             f"{path}: result schema {schema} is newer than this coinfer reads "
             f"({RESULT_SCHEMA}); upgrade coinfer"
         )
+    if schema < OLDEST:
+        raise ResultError(f"{path}: corrupt: there is no result schema {schema}")
     try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.MsgspecError as error:
+        if schema == RESULT_SCHEMA:
+            return msgspec.json.decode(text, type=kind)
+        return msgspec.convert(upgraded(msgspec.json.decode(text)), kind)
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError) as error:
         raise ResultError(f"{path}: corrupt: {error}") from None
