@@ -15,12 +15,9 @@ import typer
 from coinfer.cli.console import output_console, print_json
 
 if TYPE_CHECKING:
-    from coinfer.metrics import Metric
+    from coinfer.cli.compare_sides import Compared
     from coinfer.stats import Row, Rules
-    from coinfer.store import Contents, RunFolder
 
-_DEFAULT_METRICS = ("accuracy", "latency_p50_ms", "macs_per_request", "bytes_up_per_request")
-_DEFAULT_BENCHMARK_METRICS = ("time_ns",)
 _FAILURES = ("regression", "missing", "inconclusive")
 
 
@@ -28,15 +25,28 @@ class _Form(StrEnum):
     TABLE = "table"
     JSON = "json"
     MARKDOWN = "markdown"
+    LATEX = "latex"
+
+
+class _Sort(StrEnum):
+    GIVEN = "given"
+    VERDICT = "verdict"
+    CHANGE = "change"
+    P = "p"
+    METRIC = "metric"
 
 
 def compare(
     runs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(help="BASE NEW… (runs, or JSON of pytest-benchmark), or one RUN with --by."),
-    ],
+    ] = None,
     by: Annotated[str | None, typer.Option(help="Axis to compare along, within one run.")] = None,
     base: Annotated[str | None, typer.Option(help="Value of that axis to compare with.")] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(help="Folder of runs of one suite: each against the one before it."),
+    ] = None,
     metric: Annotated[list[str] | None, typer.Option(help="Figure to compare; repeat it.")] = None,
     threshold: Annotated[
         str, typer.Option(help="Change that matters, of amounts: 2% or 0.02.")
@@ -50,6 +60,7 @@ def compare(
     only_changed: Annotated[
         bool, typer.Option("--only-changed", help="Leave out rows whose verdict is 'same'.")
     ] = False,
+    sort: Annotated[_Sort, typer.Option(help="Order of the rows.")] = _Sort.GIVEN,
     form: Annotated[_Form, typer.Option("--format", help="Form of the output.")] = _Form.TABLE,
     fail_on: Annotated[
         str | None,
@@ -60,142 +71,79 @@ def compare(
     ] = None,
 ) -> None:
     """Tell which differences are real and large enough to matter."""
+    from coinfer.cli import compare_sides as sides
+    from coinfer.errors import UsageError
     from coinfer.stats import Rules
-    from coinfer.store import is_benchmark_file
 
     rules = Rules(
         threshold=_fraction(threshold), threshold_share=threshold_points / 100, alpha=alpha
     )
-    failures = _failures(fail_on, within=len(runs) == 1)
-    rows: Sequence[Row]
-    corrupt: Sequence[str] = ()
-    if any(is_benchmark_file(path) for path in runs):
-        rows = _benchmarks(runs, by or base, metric, rules)
-    elif len(runs) == 1:
-        rows, corrupt = _within(runs[0], by, base, metric, rules)
-    else:
-        rows, corrupt = _between(runs, by, base, metric, rules)
-    _show(rows, form, only_changed)
-    for line in corrupt:
+    paths = runs or []
+    failures = _failures(fail_on, within=len(paths) == 1)
+    if history is not None:
+        if paths or by is not None or base is not None or sort is not _Sort.GIVEN or only_changed:
+            raise UsageError(
+                "--history takes a folder of runs, and no RUN, --by, --base, --sort or "
+                "--only-changed"
+            )
+        _show_history(history, metric, rules, form, failures)
+        return
+    if not paths:
+        raise UsageError(
+            "nothing to compare; give BASE NEW…, or one RUN with --by and --base, or --history"
+        )
+    compared = sides.compared(paths, by, base, metric, rules)
+    _show(compared.rows, form, sort, only_changed)
+    _end(compared, failures)
+
+
+def _end(compared: Compared, failures: set[str]) -> None:
+    """Say what could not be read, and exit with what was found."""
+    for line in compared.corrupt:
         typer.echo(f"error: {line}", err=True)
-    if any(_fails(row, failures) for row in rows):
+    if any(_fails(row, failures) for row in compared.rows):
         raise typer.Exit(4)
-    if corrupt or not rows or any(row.verdict == "not-comparable" for row in rows):
+    unknown = any(row.verdict == "not-comparable" for row in compared.rows)
+    if compared.corrupt or not compared.rows or unknown:
         raise typer.Exit(5)
 
 
-def _benchmarks(
-    paths: Sequence[Path], axis: str | None, names: Sequence[str] | None, rules: Rules
-) -> Sequence[Row]:
-    from coinfer.errors import UsageError
-    from coinfer.metrics import BENCHMARK_METRICS, metric
-    from coinfer.stats import between_benchmarks
-    from coinfer.store import is_benchmark_file, read_benchmarks
+def _show(every: Sequence[Row], form: _Form, sort: _Sort, only_changed: bool) -> None:
+    from coinfer.report import comparison
 
-    runs = [path for path in paths if not is_benchmark_file(path)]
-    if runs:
-        raise UsageError(f"{runs[0]}: is a run, the others are benchmarks; give one kind")
-    if len(paths) < 2 or axis is not None:
-        raise UsageError(
-            "benchmarks are compared between files: coinfer compare BASE.json NEW.json, without "
-            "--by and --base"
-        )
-    wanted = names or _DEFAULT_BENCHMARK_METRICS
-    metrics = [metric(name, among=BENCHMARK_METRICS) for name in wanted]
-    first, *others = [read_benchmarks(path) for path in paths]
-    rows: list[Row] = []
-    for path, new in zip(paths[1:], others, strict=True):
-        rows += between_benchmarks(first, new, metrics, rules, labels=_labels(paths[0], path))
-    return rows
-
-
-def _within(
-    path: Path,
-    by: str | None,
-    base: str | None,
-    names: Sequence[str] | None,
-    rules: Rules,
-) -> tuple[Sequence[Row], Sequence[str]]:
-    from coinfer.errors import UsageError
-    from coinfer.stats import within_run
-    from coinfer.store import resolve_run
-    from coinfer.suite import AXES, SEED_AXES
-
-    metrics = _metrics(names)
-    by = by or "method"
-    axes = [axis for axis in AXES if axis not in SEED_AXES]
-    if by not in axes:
-        raise UsageError(f"--by {by}: no axis to compare along; allowed: {', '.join(axes)}")
-    contents = resolve_run(path).contents()
-    values = list(dict.fromkeys(str(s.cell.coordinates[by]) for s in contents.cells))
-    if base not in values:
-        said = "--base is missing" if base is None else f"--base {base}: not in this run"
-        raise UsageError(
-            f"{said}; allowed: {', '.join(values)} (or give two runs: coinfer compare BASE NEW)"
-        )
-    return within_run(contents.cells, metrics, rules, base=base, by=by), contents.corrupt
-
-
-def _between(
-    paths: Sequence[Path],
-    by: str | None,
-    base: str | None,
-    names: Sequence[str] | None,
-    rules: Rules,
-) -> tuple[Sequence[Row], Sequence[str]]:
-    from coinfer.errors import UsageError
-    from coinfer.stats import between_runs
-    from coinfer.store import resolve_run
-
-    if by is not None or base is not None:
-        raise UsageError("--by and --base compare within one run; give one run, or leave them out")
-    metrics = _metrics(names)
-    first, *others = [resolve_run(path) for path in paths]
-    read: list[tuple[RunFolder, Contents]] = [(run, run.contents()) for run in (first, *others)]
-    rows: list[Row] = []
-    for number, (run, contents) in enumerate(read[1:], start=1):
-        rows += between_runs(
-            read[0][1].cells,
-            contents.cells,
-            metrics,
-            rules,
-            labels=_labels(first.path, run.path, paths[0], paths[number]),
-            same_machine=run.info.fingerprint == first.info.fingerprint,
-        )
-    return rows, [line for _, contents in read for line in contents.corrupt]
-
-
-def _metrics(names: Sequence[str] | None) -> list[Metric]:
-    from coinfer.metrics import metric
-
-    return [metric(name) for name in names or _DEFAULT_METRICS]
-
-
-def _labels(
-    base: Path, new: Path, base_given: Path | None = None, new_given: Path | None = None
-) -> tuple[str, str]:
-    """Short names; the paths as given where two folders or files have the same name."""
-    if base.name != new.name:
-        return base.name, new.name
-    return str(base_given or base), str(new_given or new)
-
-
-def _show(every: Sequence[Row], form: _Form, only_changed: bool) -> None:
     rows = [row for row in every if not (only_changed and row.verdict == "same")]
+    rows = comparison.ordered(rows, sort.value)
     if form is _Form.JSON:
-        import msgspec
+        print_json(comparison.comparison_entries(rows))
+    elif form is _Form.MARKDOWN:
+        typer.echo(comparison.comparison_markdown(rows), nl=False)
+    elif form is _Form.LATEX:
+        typer.echo(comparison.comparison_latex(rows), nl=False)
+    else:
+        console = output_console()
+        if rows:
+            console.print(comparison.comparison_table(rows))
+        console.print(comparison.summary(every), markup=False)
 
-        print_json([msgspec.to_builtins(row) for row in rows])
-        return
-    from coinfer.report.comparison import comparison_markdown, comparison_table, summary
 
-    if form is _Form.MARKDOWN:
-        typer.echo(comparison_markdown(rows), nl=False)
-        return
-    console = output_console()
-    if rows:
-        console.print(comparison_table(rows))
-    console.print(summary(every), markup=False)
+def _show_history(
+    folder: Path, names: Sequence[str] | None, rules: Rules, form: _Form, failures: set[str]
+) -> None:
+    from coinfer.cli.compare_sides import Compared, over_time
+    from coinfer.report import history
+
+    series, corrupt = over_time(folder, names, rules)
+    if form is _Form.JSON:
+        print_json(history.history_entries(series))
+    elif form is _Form.MARKDOWN:
+        typer.echo(history.history_markdown(series), nl=False)
+    elif form is _Form.LATEX:
+        typer.echo(history.history_latex(series), nl=False)
+    else:
+        output_console().print(history.history_table(series))
+    # What an older run did is past: the last one counts, by its step and by where it stands.
+    last = [row for one in series for row in (one.steps[-1], one.overall) if row is not None]
+    _end(Compared(last, corrupt), failures)
 
 
 def _fraction(text: str) -> float:

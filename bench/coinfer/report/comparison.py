@@ -1,33 +1,63 @@
-"""A comparison as a table: for the terminal, and for a pull request."""
+"""A comparison as sentences and a table: for the terminal, a pull request, a paper, a program."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
+import msgspec
 from rich import box
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from coinfer.metrics import BENCHMARK_METRICS, METRICS
 from coinfer.report.numbers import amount, percent, points, ratio, span
-from coinfer.stats import Row
+from coinfer.report.plain import latex_table, markdown_table
+from coinfer.report.sentences import named, sentences, varying_axes
+from coinfer.stats import Row, seeds_that_differ
 
 _STYLES: Final = {
-    "faster": "green",
-    "better": "green",
     "slower": "red",
     "worse": "red",
-    "same": "dim",
+    "faster": "green",
+    "better": "green",
     "inconclusive": "yellow",
     "not-comparable": "magenta",
     "missing": "magenta",
+    "same": "dim",
 }
+_NUMBERS: Final = ("base → new", "change", "p", "McNemar")
+_MOST_SENTENCES: Final = 8
+
+Order: TypeAlias = Literal["given", "verdict", "change", "p", "metric"]
+ORDERS: Final = get_args(Order)
+
+
+class _Cells(NamedTuple):
+    headings: list[str]
+    lines: list[list[str]]
+    notes: list[str]
+
+
+def ordered(rows: Sequence[Row], order: Order) -> list[Row]:
+    """Sort rows: worst verdicts, largest changes or smallest p-values first, or by metric.
+
+    Rows that are equal in that keep their order.
+    """
+    verdicts = list(_STYLES)
+    keys: dict[Order, Callable[[Row], Any]] = {
+        "given": lambda _row: 0,
+        "verdict": lambda row: verdicts.index(row.verdict),
+        "change": lambda row: -_magnitude(row),
+        "p": lambda row: math.inf if row.p_adjusted is None else row.p_adjusted,
+        "metric": lambda row: row.metric,
+    }
+    return sorted(rows, key=keys[order])
 
 
 def comparison_table(rows: Sequence[Row]) -> Group:
-    """Rich table; noisy rows are shown like all others, as inconclusive."""
+    """Sentences and a rich table; noisy rows are shown like all others, as inconclusive."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     headings, lines, notes = _cells(rows)
     for heading in headings:
@@ -35,16 +65,30 @@ def comparison_table(rows: Sequence[Row]) -> Group:
     for row, line in zip(rows, lines, strict=True):
         *left, verdict = map(escape, line)
         table.add_row(*left, f"[{_STYLES[row.verdict]}]{verdict}[/]")
-    return Group(escape(_title(rows)), table, *map(escape, notes))
+    return Group(*map(escape, (title(rows), *_told(rows))), table, *map(escape, notes))
 
 
 def comparison_markdown(rows: Sequence[Row]) -> str:
-    """Write the same rows as a Markdown table."""
+    """Write the same for a pull request."""
     headings, lines, notes = _cells(rows)
-    table = [headings, ["---"] * len(headings), *lines]
-    text = [_title(rows), ""]
-    text += ["| " + " | ".join(_plain(c) for c in line) + " |" for line in table]
-    return "\n".join([*text, *(f"\n{note}" for note in notes)]) + "\n"
+    text = [f"**{title(rows)}**", *(f"- {sentence}" for sentence in _told(rows))]
+    table = markdown_table(headings, lines, _NUMBERS)
+    return "\n\n".join([text[0], "\n".join(text[1:]), table, *notes]).rstrip() + "\n"
+
+
+def comparison_latex(rows: Sequence[Row]) -> str:
+    """Write the same table for a paper; its caption says who is held against whom."""
+    headings, lines, notes = _cells(rows)
+    return latex_table(headings, lines, caption=title(rows), notes=notes, right=_NUMBERS)
+
+
+def comparison_entries(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """One object a row for programs, each with its own sentence."""
+    told = [sentences([row], among=rows)[0] for row in rows]
+    return [
+        {**msgspec.to_builtins(row), "sentence": sentence}
+        for row, sentence in zip(rows, told, strict=True)
+    ]
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -54,20 +98,35 @@ def summary(rows: Sequence[Row]) -> str:
     return f"{len(rows)} comparisons: {told}." if rows else "Nothing to compare."
 
 
-def _title(rows: Sequence[Row]) -> str:
+def title(rows: Sequence[Row]) -> str:
     """Who is held against whom."""
     base = ", ".join(dict.fromkeys(row.base for row in rows))
     new = ", ".join(dict.fromkeys(row.new for row in rows))
     return f"{new} against {base}"
 
 
-def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]], list[str]]:
+def _told(rows: Sequence[Row]) -> list[str]:
+    """Sentences about the settings in which something is not the same."""
+
+    def setting(row: Row) -> tuple[object, ...]:
+        return row.base, row.new, *row.where.items()
+
+    settings = {setting(row) for row in rows}
+    worth = {setting(row) for row in rows if row.verdict != "same"}
+    if len(settings) == 1:
+        worth = settings
+    told = sentences([row for row in rows if setting(row) in worth], among=rows)
+    left = len(told) - _MOST_SENTENCES
+    return told if left <= 0 else [*told[:_MOST_SENTENCES], f"… and {left} more such sentences."]
+
+
+def _cells(rows: Sequence[Row]) -> _Cells:
     """Headings, lines, and the notes that the verdicts refer to by number."""
-    axes = list(dict.fromkeys(axis for row in rows for axis in row.where))
-    varying = [a for a in axes if len({row.where.get(a) for row in rows}) > 1]
+    varying = varying_axes(rows)
     several = len({row.new for row in rows}) > 1
+    by_items = any(row.items for row in rows)
     headings = ["metric", *varying, *(["new"] if several else [])]
-    headings += ["base → new", "change", "p", "verdict"]
+    headings += ["base → new", "change", "p", *(["McNemar"] if by_items else []), "verdict"]
     reasons = list(dict.fromkeys(row.reason for row in rows if row.reason is not None))
     lines = []
     for row in rows:
@@ -77,21 +136,36 @@ def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]], list[str]]:
                 row.metric,
                 *(str(row.where.get(axis, "")) for axis in varying),
                 *([row.new] if several else []),
-                *(_figures(row), _change(row), _p(row), row.verdict + note),
+                *(figures_told(row), change_told(row), _p(row)),
+                *([_items(row)] if by_items else []),
+                row.verdict + note,
             ]
         )
-    return headings, lines, [f"[{n}] {reason}" for n, reason in enumerate(reasons, start=1)]
+    notes = [f"[{n}] {reason}" for n, reason in enumerate(reasons, start=1)]
+    if by_items:
+        notes.append("McNemar: seeds in which the two sides differ on the same items, of all seeds")
+    return _Cells(headings, lines, notes)
 
 
-def _figures(row: Row) -> str:
+def _magnitude(row: Row) -> float:
+    """Size of a change, whichever way it went; without bound where a side does not answer."""
+    if row.difference is not None:
+        return abs(row.difference)
+    if row.ratio is not None:
+        return abs(math.log(row.ratio))
+    return math.inf if row.regression or row.verdict in ("faster", "better") else -1.0
+
+
+def figures_told(row: Row) -> str:
+    """Both sides' means, as people read them."""
     if row.base_mean is None and row.new_mean is None:
         return "-"
-    named = METRICS.get(row.metric) or BENCHMARK_METRICS[row.metric]
-    show = percent if named.scale == "share" else amount
+    show = percent if named(row).scale == "share" else amount
     return f"{show(row.base_mean)} → {show(row.new_mean)}"
 
 
-def _change(row: Row) -> str:
+def change_told(row: Row) -> str:
+    """Say how large a change is, with its interval."""
     if row.difference is not None:
         low, high = row.difference_low, row.difference_high
         around = "" if low is None or high is None else f" ({points(low)} to {points(high)})"
@@ -108,5 +182,5 @@ def _p(row: Row) -> str:
     return f"{row.p_adjusted:.3f}"
 
 
-def _plain(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def _items(row: Row) -> str:
+    return f"{seeds_that_differ(row.items, row.alpha)}/{len(row.items)}" if row.items else ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -31,39 +31,49 @@ _Others: TypeAlias = dict[_Key, Benchmark]
 
 
 def between_benchmarks(
-    base: BenchmarkFile,
-    new: BenchmarkFile,
+    base: tuple[str, BenchmarkFile],
+    news: Sequence[tuple[str, BenchmarkFile]],
     metrics: Sequence[Metric],
     rules: Rules,
-    *,
-    labels: tuple[str, str],
 ) -> tuple[Row, ...]:
-    """Hold the benchmarks of a file against those of the same kernel, size and back end.
+    """Hold the benchmarks of some files against those of the same kernel, size and back end.
 
-    Peers are left out: they are not what has changed. What only the new file has is no question.
+    All of it is one table, whose p-values are adjusted together. Peers are left out: they are not
+    what has changed. What only a new file has is no question.
 
     Parameters
     ----------
-    base, new : BenchmarkFile
+    base : pair of str and BenchmarkFile
+        What the file is called, and the file.
+    news : sequence of such pairs
     metrics : sequence of Metric
         Of `coinfer.metrics.BENCHMARK_METRICS`.
     rules : Rules
-    labels : tuple of str
-        What the two files are called.
     """
+    questions = [
+        question for new in news for question in _questions(base, new, metrics, rules.threshold)
+    ]
+    return judge(questions, rules)
+
+
+def _questions(
+    named_base: tuple[str, BenchmarkFile],
+    named_new: tuple[str, BenchmarkFile],
+    metrics: Sequence[Metric],
+    threshold: float,
+) -> Iterator[Question]:
+    (base_label, base), (new_label, new) = named_base, named_new
     others = {_key(b): b for b in new.benchmarks}
     known = {_key(b) for b in base.benchmarks}
     only_new = [b for key, b in others.items() if key not in known]
-    questions = []
     for metric in metrics:
         floor = _floor(base, others, metric)
         for benchmark in base.benchmarks:
             if not benchmark.is_peer:
-                question = Question(metric, benchmark.where, *labels, (), floor=floor)
-                if floor > rules.threshold:
+                question = Question(metric, benchmark.where, base_label, new_label, (), floor=floor)
+                if floor > threshold:
                     question = msgspec.structs.replace(question, reason=_said(floor))
-                questions.append(_asked(question, benchmark, others, only_new, (base, new)))
-    return judge(questions, rules)
+                yield _asked(question, benchmark, others, only_new, (base, new))
 
 
 def _asked(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from coinfer.metrics import Metric
+from coinfer.stats.items import Grades, ItemTest, item_test
 from coinfer.stats.verdicts import Question, Row, Rules, judge
 from coinfer.store import StoredCell
 from coinfer.suite import AXES, SEED_AXES
@@ -23,6 +24,26 @@ _Units: TypeAlias = dict[_Unit, StoredCell]
 _GIVEN = ("workload", "cluster", "faults")
 
 
+class Side(NamedTuple):
+    """One run among those that are held against each other.
+
+    Attributes
+    ----------
+    label : str
+        What it is called.
+    cells : sequence of StoredCell
+    machine : str
+        Fingerprint; times of different machines are not comparable.
+    grades : Grades or None
+        Answers to single items, for McNemar's test.
+    """
+
+    label: str
+    cells: Sequence[StoredCell]
+    machine: str
+    grades: Grades | None = None
+
+
 def within_run(
     cells: Iterable[StoredCell],
     metrics: Sequence[Metric],
@@ -32,6 +53,7 @@ def within_run(
     by: str = "method",
     against: Sequence[Value] | None = None,
     where: Mapping[str, Value] | None = None,
+    grades: Grades | None = None,
 ) -> tuple[Row, ...]:
     """Hold every value of one axis against `base`, all other coordinates equal.
 
@@ -47,6 +69,8 @@ def within_run(
         Only these are held against `base`.
     where : mapping of axis to value, optional
         Only cells with these coordinates count.
+    grades : Grades, optional
+        Answers to single items, for McNemar's test.
     """
     groups: dict[_Group, dict[str, _Units]] = defaultdict(lambda: defaultdict(dict))
     for stored in cells:
@@ -56,7 +80,11 @@ def within_run(
     names = list(dict.fromkeys(name for sides in groups.values() for name in sides))
     wanted = [name for name in names if name != str(base)] if against is None else against
     questions = [
-        _question(metric, group, str(base), str(new), sides[str(base)], sides[str(new)], False)
+        _question(
+            *(metric, group, str(base), str(new), sides[str(base)], sides[str(new)]),
+            exact=False,
+            grades=(grades, grades),
+        )
         for metric in metrics
         for group, sides in groups.items()
         for new in wanted
@@ -65,37 +93,31 @@ def within_run(
 
 
 def between_runs(
-    base: Iterable[StoredCell],
-    new: Iterable[StoredCell],
-    metrics: Sequence[Metric],
-    rules: Rules,
-    *,
-    labels: tuple[str, str],
-    same_machine: bool,
+    base: Side, news: Sequence[Side], metrics: Sequence[Metric], rules: Rules
 ) -> tuple[Row, ...]:
-    """Hold the cells of a run against those of the same keys in an older one.
+    """Hold the cells of some runs against those of the same keys in an older one.
 
-    Cells in virtual time are deterministic, so that any change is exact. Cells that only the new
-    run has are no question: there is nothing to hold them against.
-
-    Parameters
-    ----------
-    base, new : iterable of StoredCell
-    metrics : sequence of Metric
-    rules : Rules
-    labels : tuple of str
-        What the two runs are called.
-    same_machine : bool
-        Whether their fingerprints are equal.
+    All of it is one table, whose p-values are adjusted together. Cells in virtual time are
+    deterministic, so that any change is exact. Cells that only a new run has are no question:
+    there is nothing to hold them against.
     """
-    base_groups, new_groups = _grouped(base), _grouped(new)
+    return judge([q for new in news for q in questions_between(base, new, metrics)], rules)
+
+
+def questions_between(base: Side, new: Side, metrics: Sequence[Metric]) -> list[Question]:
+    """Everything that can be asked of two runs, for a table that holds more than that."""
+    base_groups, new_groups = _grouped(base.cells), _grouped(new.cells)
     questions = []
     for metric in metrics:
         for group, units in base_groups.items():
-            other = new_groups.get(group, {})
-            question = _question(metric, group, *labels, units, other, _virtual(units))
+            question = _question(
+                *(metric, group, base.label, new.label, units, new_groups.get(group, {})),
+                exact=_virtual(units),
+                grades=(base.grades, new.grades),
+            )
+            same_machine = base.machine == new.machine
             questions.append(_across_machines(question, _virtual(units), same_machine))
-    return judge(questions, rules)
+    return questions
 
 
 def _group(stored: StoredCell, by: str | None) -> _Group:
@@ -128,7 +150,9 @@ def _question(
     new: str,
     base_units: _Units,
     new_units: _Units,
+    *,
     exact: bool,
+    grades: tuple[Grades | None, Grades | None],
 ) -> Question:
     question = Question(metric, dict(group), base, new, (), exact)
     done = [unit for unit in base_units if base_units[unit].status == "done"]
@@ -149,7 +173,26 @@ def _question(
         return _refused(question, "not-comparable", "not measured")
     lost = len(done) - len(both)
     reason = f"{lost} of {len(done)} seeds have no partner" if lost else None
-    return msgspec.structs.replace(question, pairs=known, reason=reason)
+    items = _items(metric, both, base_units, new_units, grades)
+    return msgspec.structs.replace(question, pairs=known, reason=reason, items=items)
+
+
+def _items(
+    metric: Metric,
+    units: Sequence[_Unit],
+    base_units: _Units,
+    new_units: _Units,
+    grades: tuple[Grades | None, Grades | None],
+) -> tuple[ItemTest, ...]:
+    """Test each seed by its items, where the figure is one of items and they can be looked up."""
+    of_base, of_new = grades
+    if metric.name != "accuracy" or of_base is None or of_new is None:
+        return ()
+    tests = (
+        item_test("/".join(map(str, u)), of_base(base_units[u]), of_new(new_units[u]))
+        for u in units
+    )
+    return tuple(test for test in tests if test is not None)
 
 
 def _across_machines(question: Question, virtual: bool, same_machine: bool) -> Question:

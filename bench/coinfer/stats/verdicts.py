@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from coinfer.metrics import Metric
+from coinfer.stats.items import ItemTest
 from coinfer.stats.resampling import (
     equivalence_p,
     false_discovery,
@@ -62,6 +63,8 @@ class Row(msgspec.Struct, frozen=True):
     p_value, p_adjusted : float or None
         None where the comparison is exact.
     threshold : float
+        Change that matters here.
+    alpha : float
     base_mean, new_mean : float or None
     pairs : int
         Seeds or repeats that both sides have.
@@ -71,6 +74,8 @@ class Row(msgspec.Struct, frozen=True):
         Both sides are deterministic: any change is a change.
     reason : str or None
         Why there is no plain verdict.
+    items : tuple of ItemTest
+        Of accuracy only: McNemar's test of each seed. The verdict does not rest on them.
     """
 
     metric: str
@@ -80,6 +85,7 @@ class Row(msgspec.Struct, frozen=True):
     verdict: Verdict
     regression: bool
     threshold: float
+    alpha: float = 0.05
     ratio: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
@@ -94,6 +100,7 @@ class Row(msgspec.Struct, frozen=True):
     pairs_needed: int | None = None
     exact: bool = False
     reason: str | None = None
+    items: tuple[ItemTest, ...] = ()
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -110,6 +117,7 @@ class Question(msgspec.Struct, frozen=True):
         A reservation that holds even where there is a verdict.
     floor : float
         Relative change of what is the same on both sides: no smaller change matters.
+    items : tuple of ItemTest
     """
 
     metric: Metric
@@ -121,6 +129,7 @@ class Question(msgspec.Struct, frozen=True):
     refusal: tuple[Literal["not-comparable", "missing"], str] | None = None
     reason: str | None = None
     floor: float = 0.0
+    items: tuple[ItemTest, ...] = ()
 
 
 def judge(questions: Sequence[Question], rules: Rules) -> tuple[Row, ...]:
@@ -149,10 +158,12 @@ def _row(
         new=q.new,
         verdict="inconclusive",
         regression=False,
-        threshold=rules.threshold_share if share else max(rules.threshold, q.floor),
+        threshold=max(rules.threshold_share if share else rules.threshold, q.floor),
+        alpha=rules.alpha,
         pairs=len(q.pairs),
         exact=q.exact,
         reason=q.reason,
+        items=q.items,
     )
     if q.refusal is not None:
         verdict, reason = q.refusal

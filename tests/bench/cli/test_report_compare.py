@@ -150,9 +150,45 @@ def test_a_run_against_itself_is_the_same_and_against_a_slower_one_exits_4(
     assert max(map(len, table.stdout.splitlines())) <= 100
     assert "slower" in table.stdout
     text = coinfer("compare", out, tmp_path / "slow", "--only-changed", "--format", "markdown")
-    lines = text.stdout.splitlines()
-    assert lines[3].startswith("| ---")
-    assert len(lines) == 4 + 4
+    told = [line for line in text.stdout.splitlines() if line.startswith("- ")]
+    assert len(told) == 4
+    assert all("answers 1.10× slower than" in line for line in told)
+    assert len([line for line in text.stdout.splitlines() if line.startswith("|")]) == 2 + 4
+    paper = coinfer("compare", out, tmp_path / "slow", "--format", "latex", "--sort", "verdict")
+    rows = [line for line in paper.stdout.splitlines() if line.endswith(r"\\")]
+    assert [line.rpartition("& ")[2] for line in rows[1:5]] == [r"slower \\"] * 4
+
+
+def test_many_runs_are_one_table(out, fake, suite_file, coinfer, tmp_path):
+    fake.slower = 1.1
+    coinfer("run", suite_file, "-o", tmp_path / "slow")
+    command = ["compare", out, out, tmp_path / "slow", "--metric", "latency_p50_ms"]
+    done = coinfer(*command, "--format", "json", "--sort", "verdict")
+    assert done.exit_code == 4
+    rows = json.loads(done.stdout)
+    assert [row["verdict"] for row in rows] == ["slower"] * 4 + ["same"] * 4
+    assert rows[0]["new"] == str(tmp_path / "slow")
+    assert rows[0]["sentence"].startswith("method = nonn, faults = none: ")
+
+
+def test_history_of_a_folder(out, fake, suite_file, coinfer, tmp_path):
+    command = ["compare", "--history", out, "--metric", "latency_p50_ms"]
+    alone = coinfer(*command)
+    assert alone.exit_code == 2
+    assert "holds one run of 'mine'; it takes two" in alone.stderr
+    for slower in (1.01, 1.1):
+        fake.slower = slower
+        coinfer("run", suite_file, "-o", out, "--force")
+    done = coinfer(*command)
+    assert done.exit_code == 4
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert done.stdout.count("slower in 3") == 4
+    series = json.loads(coinfer(*command, "--format", "json").stdout)
+    assert [step["verdict"] for step in series[0]["steps"]] == ["same", "slower"]
+    assert series[0]["overall"]["ratio"] == pytest.approx(1.1, rel=1e-3)
+    assert coinfer(*command, "--threshold", "20%").exit_code == 0
+    assert coinfer("compare", out, "--history", out).exit_code == 2
+    assert coinfer("compare").exit_code == 2
 
 
 def test_missing_cells_fail_only_when_asked(out, fake, suite_file, coinfer, tmp_path):

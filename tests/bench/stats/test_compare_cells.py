@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from coinfer.metrics import METRICS
-from coinfer.stats import Rules, between_runs, within_run
+from coinfer.stats import Rules, Side, between_runs, within_run
 from coinfer.store import StoredCell
 from coinfer.suite import expand
 from coinfer.suite.load import read_suite
@@ -58,6 +58,12 @@ def by_method(base, factor, noise=0.01, seed=0):
         return {"latency_p50_ms": base * way * math.exp(rng.normal(0, noise))}
 
     return figures
+
+
+def against(old, new, metrics, same_machine=True):
+    """Two runs called old and new."""
+    machine = "here" if same_machine else "elsewhere"
+    return between_runs(Side("old", old, "here"), [Side("new", new, machine)], metrics, Rules())
 
 
 def one(rows):
@@ -114,9 +120,7 @@ def test_unanswered_requests_make_a_side_slower_without_a_ratio():
     both = run(lambda cell: {"latency_p50_ms": None})
     row = one(within_run(both, [P50], Rules(), base="nonn"))
     assert (row.verdict, row.ratio) == ("inconclusive", None)
-    labels = ("old", "new")
-    rows = between_runs(both, both, [P50], Rules(), labels=labels, same_machine=True)
-    assert {(r.verdict, r.ratio) for r in rows} == {("same", None)}
+    assert {(r.verdict, r.ratio) for r in against(both, both, [P50])} == {("same", None)}
 
 
 def test_repeats_in_virtual_time_are_not_new_evidence():
@@ -154,8 +158,7 @@ def test_a_false_alarm_in_a_table_without_differences_is_rare():
 
 def test_between_runs_virtual_time_is_exact():
     old, new = run(by_method(50, 1)), run(by_method(50, 1))
-    compare = {"labels": ("old", "new"), "same_machine": True}
-    rows = between_runs(old, new, [P50], Rules(), **compare)
+    rows = against(old, new, [P50])
     assert [(r.verdict, r.exact, r.ratio, r.p_value) for r in rows] == [("same", True, 1, None)] * 2
 
     def slow(factor):
@@ -166,21 +169,20 @@ def test_between_runs_virtual_time_is_exact():
             for s in old
         ]
 
-    row = between_runs(old, slow(1.01), [P50], Rules(), **compare)[0]
+    row = against(old, slow(1.01), [P50])[0]
     assert (row.verdict, row.exact) == ("same", True)
     assert row.ratio == row.ci_low == row.ci_high == pytest.approx(1.01)
-    row = between_runs(old, slow(1.05), [P50], Rules(), **compare)[0]
+    row = against(old, slow(1.05), [P50])[0]
     assert (row.verdict, row.regression) == ("slower", True)
 
 
 def test_measured_times_of_another_machine_are_not_comparable():
     cells = run(by_method(50, 1), mode=["native"])
-    compare = {"labels": ("old", "new"), "same_machine": False}
-    row = between_runs(cells, cells, [P50], Rules(), **compare)[0]
+    row = against(cells, cells, [P50], same_machine=False)[0]
     assert row.verdict == "not-comparable"
     assert "machine" in row.reason
     virtual = run(by_method(50, 1))
-    assert between_runs(virtual, virtual, [P50], Rules(), **compare)[0].verdict == "same"
+    assert against(virtual, virtual, [P50], same_machine=False)[0].verdict == "same"
 
 
 def test_another_workload_under_the_same_name_is_not_comparable():
@@ -190,7 +192,7 @@ def test_another_workload_under_the_same_name_is_not_comparable():
         msgspec.structs.replace(s, cell=msgspec.structs.replace(s.cell, workload=other))
         for s in cells
     ]
-    row = between_runs(cells, changed, [P50], Rules(), labels=("old", "new"), same_machine=True)[0]
+    row = against(cells, changed, [P50])[0]
     assert row.verdict == "not-comparable"
     assert "workload" in row.reason
 
@@ -198,12 +200,11 @@ def test_another_workload_under_the_same_name_is_not_comparable():
 def test_what_the_new_run_lacks_is_missing_and_what_it_adds_is_not_asked():
     cells = run(by_method(50, 1))
     nonn = [s for s in cells if s.cell.method.variant == "nonn"]
-    compare = {"labels": ("old", "new"), "same_machine": True}
-    verdicts = [r.verdict for r in between_runs(cells, nonn, [P50], Rules(), **compare)]
+    verdicts = [r.verdict for r in against(cells, nonn, [P50])]
     assert verdicts == ["same", "missing"]
-    assert len(between_runs(nonn, cells, [P50], Rules(), **compare)) == 1
+    assert len(against(nonn, cells, [P50])) == 1
     failed = run(lambda cell: None)
-    row = between_runs(cells, failed, [P50], Rules(), **compare)[0]
+    row = against(cells, failed, [P50])[0]
     assert (row.verdict, row.reason) == ("missing", "new failed")
 
 

@@ -1,0 +1,153 @@
+"""Comparisons in plain words: one sentence for each pair of sides in each setting."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from coinfer.metrics import BENCHMARK_METRICS, METRICS, Metric
+from coinfer.report.numbers import ratio
+from coinfer.stats import Row
+from coinfer.suite.schema import Value
+
+_NOT_TOLD: Final = ("not-comparable", "missing")
+# Figures that stand for how fast a side is; of the others it *has* less or more.
+_VERBS: Final = {"latency_p50_ms": "answers", "time_ns": "is"}
+# From here on a quotient is easier to read than a percentage.
+_AS_QUOTIENT: Final = 1.1
+
+
+def sentences(rows: Sequence[Row], among: Sequence[Row] | None = None) -> list[str]:
+    """Say what was found; rows of the same sides and setting share a sentence.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    among : sequence of Row, optional
+        The table that they are from: what all of it has in common is not named.
+    """
+    varying = varying_axes(rows if among is None else among)
+    groups: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.base, row.new, *(row.where.get(axis) for axis in varying)].append(row)
+    return [_sentence(group, _setting(group[0].where, varying)) for group in groups.values()]
+
+
+def varying_axes(rows: Sequence[Row]) -> list[str]:
+    """Coordinates in which the rows of a table differ."""
+    axes = dict.fromkeys(axis for row in rows for axis in row.where)
+    return [axis for axis in axes if len({row.where.get(axis) for row in rows}) > 1]
+
+
+def named(row: Row) -> Metric:
+    """Look up the metric of a row, be it one of runs or one of benchmarks."""
+    return METRICS.get(row.metric) or BENCHMARK_METRICS[row.metric]
+
+
+def _setting(where: Mapping[str, Value], varying: Sequence[str]) -> str:
+    said = [f"{axis} = {where[axis]}" for axis in varying if axis in where]
+    return f"{', '.join(said)}: " if said else ""
+
+
+def _sentence(rows: Sequence[Row], setting: str) -> str:
+    base, new = rows[0].base, rows[0].new
+    changed = [row for row in rows if row.verdict in ("faster", "slower", "better", "worse")]
+    # What is fast comes first, and then what it costs.
+    clauses = [_clause(row) for row in sorted(changed, key=lambda row: not named(row).time)]
+    same = [named(row).noun for row in rows if row.verdict == "same"]
+    open_ = [row for row in rows if row.verdict == "inconclusive"]
+    refused = [row for row in rows if row.verdict in _NOT_TOLD]
+    parts = []
+    if clauses:
+        against = "" if f" {base}" in clauses[0] else f" against {base}"
+        parts.append(f"{new} {_listed(clauses)}{against}")
+        parts += [f"the same {_listed(same)}"] if same else []
+    elif same:
+        parts.append(f"{new} and {base} have the same {_listed(same)}")
+    if open_:
+        told = f"{_listed([named(row).noun for row in open_])} ({_reasons(open_)})"
+        sides = "" if parts else f" of {new} against {base}"
+        parts.append(f"no verdict{sides} on {told}")
+    if refused:
+        nouns = _listed([named(row).noun for row in refused])
+        sides = "" if parts else f" of {new} and {base}"
+        parts.append(f"{nouns}{sides} cannot be compared ({_reasons(refused)})")
+    return f"{setting}{'; '.join(parts)}."
+
+
+def _clause(row: Row) -> str:
+    """Size and interval of one change, as a predicate of the new side."""
+    metric = named(row)
+    if metric.scale == "share":
+        return _in_points(row, metric)
+    if row.ratio is None:
+        return {
+            "faster": f"answers where {row.base} leaves too many requests unanswered",
+            "slower": f"leaves too many requests unanswered where {row.base} answers",
+        }.get(row.verdict, f"has the {row.verdict} {metric.noun}, without bound")
+    if metric.name in _VERBS:
+        size, around = _how_much(row, inverse=row.verdict == "faster")
+        return f"{_VERBS[metric.name]} {size} {row.verdict} than {row.base}{around}"
+    return f"has {ratio(row.ratio)} the {metric.noun}{_interval(row)}"
+
+
+def _in_points(row: Row, metric: Metric) -> str:
+    assert row.difference is not None
+    verb = "gains" if row.difference > 0 else "loses"
+    size = f"{100 * abs(row.difference):.1f} points of {metric.noun}"
+    low, high = row.difference_low, row.difference_high
+    if low is None or high is None or low == high:
+        return f"{verb} {size}"
+    ends = sorted((100 * low, 100 * high), key=abs)
+    if low * high > 0:
+        return f"{verb} {size} ({abs(ends[0]):.1f}–{abs(ends[1]):.1f})"
+    return f"{verb} {size} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def _how_much(row: Row, *, inverse: bool) -> tuple[str, str]:
+    """Size of a change of speed, and its interval in brackets."""
+    assert row.ratio is not None
+    ends = [row.ratio, row.ci_low, row.ci_high]
+    factors = [None if end is None else 1 / end if inverse else end for end in ends]
+    factor, *around = factors
+    assert factor is not None
+    known = sorted(end for end in around if end is not None)
+    if round(factor, 3) < _AS_QUOTIENT:
+        return _as_percent(factor, *(known or (None, None)))
+    digits = 2 if factor < 1.5 else 1 if factor < 10 else 0
+    told = [f"{end:.{digits}f}" for end in known]
+    bracket = f" ({told[0]}–{told[1]})" if told and told[0] != told[1] else ""
+    return f"{factor:.{digits}f}×", bracket
+
+
+def _as_percent(factor: float, low: float | None, high: float | None) -> tuple[str, str]:
+    size = f"{100 * abs(factor - 1):.1f} %"
+    if low is None or high is None or low == high:
+        return size, ""
+    one, other = (100 * (end - 1) for end in (low, high))
+    if one * other <= 0:
+        return size, f" ({one:+.1f} to {other:+.1f} %)"
+    near, far = sorted((abs(one), abs(other)))
+    return size, f" ({near:.1f}–{far:.1f} %)"
+
+
+def _interval(row: Row) -> str:
+    if row.ci_low is None or row.ci_high is None or row.ci_low == row.ci_high:
+        return ""
+    return f" ({ratio(row.ci_low).rstrip('×')}–{ratio(row.ci_high).rstrip('×')})"
+
+
+def _reasons(rows: Sequence[Row]) -> str:
+    return "; ".join(dict.fromkeys(row.reason for row in rows if row.reason is not None))
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join as prose does.
+
+    Examples
+    --------
+    >>> _listed(["a", "b", "c"]), _listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
