@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 OUTSIDE = {"coinfer_kernels": "kernels", "coinfer_datasets": "datasets"}
 # May import everything.
-TOP = {"cli", "__main__", "__init__"}
+TOP = {"cli", "api", "__main__", "__init__"}
 
 
 def room_of(path: Path) -> str:

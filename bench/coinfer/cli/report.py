@@ -24,6 +24,18 @@ def report(
         Path | None,
         typer.Option(help="Write timelines of cells to this file, for Perfetto or Chrome."),
     ] = None,
+    export_csv: Annotated[
+        Path | None, typer.Option(help="Write cells.csv and records.csv into this folder.")
+    ] = None,
+    export_parquet: Annotated[
+        Path | None, typer.Option(help="Write cells.parquet and records.parquet into this folder.")
+    ] = None,
+    export_markdown: Annotated[
+        Path | None, typer.Option(help="Write the table of figures to this file, as Markdown.")
+    ] = None,
+    export_latex: Annotated[
+        Path | None, typer.Option(help="Write the table of figures to this file, for booktabs.")
+    ] = None,
     cell: Annotated[
         list[str] | None,
         typer.Option(help="Cells of the trace, by AXIS=VALUE,…; the first of each method."),
@@ -33,6 +45,8 @@ def report(
     ] = None,
 ) -> None:
     """Show what a run found, or what the kernels' benchmarks measured."""
+    from coinfer.cli.exports import Exports
+    from coinfer.cli.exports import export as export_tables
     from coinfer.errors import ResultError, UsageError
     from coinfer.report import entry, show_run
     from coinfer.store import is_benchmark_file, resolve_run
@@ -47,19 +61,25 @@ def report(
         return
     if cell or requests:
         raise UsageError("--cell and --requests are for --export-trace; give that, too")
+    exports = Exports(export_csv, export_parquet, export_markdown, export_latex)
     if files:
+        if any(exports):
+            raise UsageError(f"{files[0]}: holds benchmarks; only runs can be exported")
         _benchmarks(runs or (), files, form)
         return
     folders = [resolve_run(path) for path in runs or [RUNS]]
     read = [(folder, folder.contents()) for folder in folders]
     corrupt = [line for _, contents in read for line in contents.corrupt]
-    if form is Format.JSON:
+    if any(exports):
+        export_tables(read, exports)
+    elif form is Format.JSON:
         print_json([entry(stored) for _, contents in read for stored in contents.cells])
-        for line in corrupt:
-            typer.echo(f"error: {line}", err=True)
     else:
         for folder, contents in read:
             show_run(output_console(), folder, contents)
+    if any(exports) or form is Format.JSON:  # the table names them itself
+        for line in corrupt:
+            typer.echo(f"error: {line}", err=True)
     if corrupt:
         raise typer.Exit(ResultError.exit_code)
 
