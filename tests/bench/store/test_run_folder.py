@@ -13,7 +13,7 @@ import pytest
 
 from coinfer.errors import ResultError, UsageError
 from coinfer.runtime.record import Record
-from coinfer.store import Environment, RunFolder, StoredCell, resolve_run
+from coinfer.store import RESULT_SCHEMA, Environment, RunFolder, StoredCell, resolve_run
 from coinfer.store.records import decode_records, encode_records
 from coinfer.store.runfolder import check_writable
 from coinfer.suite import expand, resolve
@@ -48,7 +48,9 @@ def record(request: int, **changes: object) -> Record:
 
 
 def stored(cell, **changes: object) -> StoredCell:
-    start = StoredCell(schema=1, cell=cell, inputs_hash="h", status="done", figures={"x": 1.5})
+    start = StoredCell(
+        schema=RESULT_SCHEMA, cell=cell, inputs_hash="h", status="done", figures={"x": 1.5}
+    )
     return msgspec.structs.replace(start, **changes)
 
 
