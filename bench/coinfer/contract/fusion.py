@@ -144,14 +144,22 @@ class Scores(Protocol):
 class Kernels(Protocol):
     """The kernels as the fusion rule sees them: each call is charged to the clock as *decide*."""
 
-    def exit_scores(self, logits: FloatArray) -> Scores:
+    def exit_scores(self, logits: FloatArray, *, temperature: float = 1.0) -> Scores:
         """Scores of logits of shape (rows, classes)."""
         ...
 
-    def feature_change(
-        self, previous: FloatArray, current: FloatArray, kind: str = "l2"
-    ) -> FloatArray:
+    def feature_change(self, previous: FloatArray, current: FloatArray, kind: str) -> FloatArray:
         """Change between two feature batches of shape (rows, features), one value a row."""
+        ...
+
+    def count_agreement(
+        self,
+        previous: npt.NDArray[np.int64],
+        current: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.int32],
+        patience: int,
+    ) -> npt.NDArray[np.bool_]:
+        """Count agreements in a row in `counts`; whether each row has as many as `patience`."""
         ...
 
 

@@ -169,6 +169,10 @@ def _operations(kernels: backend.Backend) -> list[tuple[str, int, Call]]:
         found.append(
             ("feature_change", size, partial(kernels.feature_change, rows, rows[::-1].copy(), "l2"))
         )
+        labels, counts = np.arange(size), np.zeros(size, np.int32)
+        found.append(
+            ("count_agreement", size, partial(kernels.count_agreement, labels, labels, counts, 1))
+        )
     return found
 
 

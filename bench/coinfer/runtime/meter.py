@@ -7,6 +7,8 @@ from time import perf_counter_ns
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from coinfer.cluster import Device
 from coinfer.cluster.cost_table import CostTable
@@ -60,10 +62,10 @@ class Meter(msgspec.Struct, gc=False):
         self.serialise_ns += self._kernel_ns(begin, "serialise", f"decode:{encoding}", x.size)
         return x
 
-    def exit_scores(self, logits: FloatArray) -> Scores:
+    def exit_scores(self, logits: FloatArray, *, temperature: float = 1.0) -> Scores:
         """Exit confidence of logits (rows, classes), charged as *decide*."""
         begin = perf_counter_ns()
-        scores = self._backend.exit_scores(logits)
+        scores = self._backend.exit_scores(logits, temperature=temperature)
         self.decide_ns += self._kernel_ns(begin, "decide", "exit_scores", logits.size)
         return scores
 
@@ -75,6 +77,19 @@ class Meter(msgspec.Struct, gc=False):
         change = self._backend.feature_change(previous, current, kind)
         self.decide_ns += self._kernel_ns(begin, "decide", "feature_change", current.size)
         return change
+
+    def count_agreement(
+        self,
+        previous: npt.NDArray[np.int64],
+        current: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.int32],
+        patience: int,
+    ) -> npt.NDArray[np.bool_]:
+        """Agreements in a row of labels (rows,), counted in place, charged as *decide*."""
+        begin = perf_counter_ns()
+        agreed = self._backend.count_agreement(previous, current, counts, patience)
+        self.decide_ns += self._kernel_ns(begin, "decide", "count_agreement", current.size)
+        return agreed
 
     def stage(self, stage: Stage, rows: int, call: Callable[[], T]) -> T:
         """Result of a stage over so many rows, charged as *compute*."""

@@ -1,6 +1,7 @@
 """Training: recipes, losses, and the zoo that keeps what was trained."""
 
-from coinfer.training.calibration import CalibrationOutputs, calibration_outputs
+from coinfer.training.calibration import SplitOutputs, split_outputs
+from coinfer.training.confidence import Reliability, fit_temperature, reliability
 from coinfer.training.fusion import FusedArtifact, FusionName, fit_fusion
 from coinfer.training.joint import JointArtifact, fit_joint, load_joint
 from coinfer.training.loop import OnProgress, Progress
@@ -23,33 +24,36 @@ from coinfer.training.zoo import Artifact, Zoo, shipped_zoo, user_zoo
 __all__ = [
     "RECIPES",
     "Artifact",
-    "CalibrationOutputs",
     "FusedArtifact",
     "FusionName",
     "JointArtifact",
     "OnProgress",
     "Progress",
     "Recipe",
+    "Reliability",
     "Schedule",
     "SingleArtifact",
+    "SplitOutputs",
     "StudentRecipe",
     "SubsetHeadArtifact",
     "SubsetHeadRecipe",
     "TeacherArtifact",
     "TeacherRecipe",
     "Zoo",
-    "calibration_outputs",
     "fit_fusion",
     "fit_joint",
     "fit_single",
     "fit_subset_head",
     "fit_teacher",
+    "fit_temperature",
     "load_joint",
     "load_teacher",
     "recipe",
+    "reliability",
     "remembered_partitions",
     "remembering_partitioner",
     "shipped_zoo",
+    "split_outputs",
     "teacher_inputs",
     "teacher_views",
     "user_zoo",

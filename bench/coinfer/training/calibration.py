@@ -1,4 +1,8 @@
-"""What trained students say on the calibration split: all that thresholds are fitted to."""
+"""What all exits of trained students say on a split, remembered: all that exit rules are fitted to.
+
+The validation split decides how scores are made (class means, temperatures, candidates for a
+threshold), the calibration split which threshold is taken, and the test split nothing.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,8 @@ FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class CalibrationOutputs:
-    """Outputs of B exits on N calibration images, without faults.
+class SplitOutputs:
+    """Outputs of B exits on N images of a split, without faults.
 
     Attributes
     ----------
@@ -38,23 +42,45 @@ class CalibrationOutputs:
     features: FloatArray
     sha256: str
 
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each exit is right, shape (B, N)."""
+        right: npt.NDArray[np.bool_] = self.logits.argmax(axis=2) == self.labels
+        return right
+
+    def subset(self, images: npt.NDArray[np.int64] | slice) -> SplitOutputs:
+        """The outputs on some of the images, in that order."""
+        return SplitOutputs(
+            self.labels[images], self.logits[:, images], self.features[:, images], self.sha256
+        )
+
     def class_means(self, exit: int = 1) -> FloatArray:  # noqa: A002
-        """Mean features of each true class at an exit counted from 1, shape (classes, F)."""
+        """Mean features of each true class at an exit counted from 1, shape (classes, F).
+
+        A class without an image is left out.
+        """
         features = self.features[exit - 1].astype(np.float64)
-        classes = self.logits.shape[2]
-        means = [features[self.labels == c].mean(axis=0) for c in range(classes)]
+        means = [features[self.labels == c].mean(axis=0) for c in np.unique(self.labels)]
         return np.stack(means).astype(np.float32)
 
-    def mean_features(self, exit: int = 1) -> FloatArray:  # noqa: A002
-        """Mean features at an exit counted from 1, shape (F,): what mean-fill puts for a loss."""
-        mean: FloatArray = self.features[exit - 1].mean(axis=0, dtype=np.float64).astype(np.float32)
-        return mean
 
-
-def calibration_outputs(
-    joint: JointArtifact, zoo: Zoo, data_dir: str | None = None
-) -> CalibrationOutputs:
+def split_outputs(
+    joint: JointArtifact,
+    zoo: Zoo,
+    split: str = "calibration",
+    dataset: str | None = None,
+    data_dir: str | None = None,
+) -> SplitOutputs:
     """Return the outputs from the zoo, or compute them from the images and put them there.
+
+    Parameters
+    ----------
+    joint : JointArtifact
+    zoo : Zoo
+    split : str
+    dataset : str, optional
+        The students' own by default; a subset of it has a test split of its own.
+    data_dir : str, optional
 
     Raises
     ------
@@ -63,17 +89,17 @@ def calibration_outputs(
     ArtifactError
         If the record or the weights are damaged.
     """
-    info = coinfer_datasets.info(joint.dataset)
+    info = coinfer_datasets.info(dataset or joint.dataset)
     inputs = {
-        "what": "calibration",
+        "what": "calibration" if split == "calibration" else f"{split}-outputs",
         "version": VERSION,
         "data": info.identity,
         "joint": joint.weights_sha256,
     }
     found = zoo.get(canonical_sha256(inputs))
     if found is None:
-        split = coinfer_datasets.load(joint.dataset, data_dir).calibration
-        pictures = Pictures(torch.from_numpy(split.images), info, 0)
+        images = coinfer_datasets.load(info.name, data_dir).split(split)
+        pictures = Pictures(torch.from_numpy(images.images), info, 0)
         batches = outputs(load_joint(joint, zoo), pictures)
         logits = [torch.cat(of_exit) for of_exit in zip(*(b.logits for b in batches), strict=True)]
         features = [
@@ -81,13 +107,13 @@ def calibration_outputs(
             for b in range(joint.exits)
         ]
         tensors = {
-            "labels": torch.from_numpy(split.labels),
+            "labels": torch.from_numpy(images.labels),
             "logits": torch.stack(logits),
             "features": torch.stack(features).half(),
         }
         found = zoo.put(inputs, tensors, {"joint": joint.address})
     stored = found.tensors()
-    return CalibrationOutputs(
+    return SplitOutputs(
         labels=stored["labels"].numpy(),
         logits=stored["logits"].numpy(),
         features=stored["features"].float().numpy(),

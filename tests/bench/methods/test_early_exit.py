@@ -6,12 +6,17 @@ import numpy as np
 
 from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Permit, Stop, Timer
 from coinfer.methods.early_exit import EarlyExit, ExitLayout
+from coinfer.methods.rules.blind import Never
+from coinfer.methods.rules.confidence import MaxProbability
+from coinfer.methods.rules.feature_difference import FeatureDifference
+from coinfer.methods.rules.patience import Patience
 
 LAYOUT = ExitLayout(("a", "b"), (2, 2), (1, 2, 3))
 
 
-def begin(ctx, *, strict=True, tau=0.1, rows=(7,)):
-    made = EarlyExit(Job(0, rows, len(rows)), LAYOUT, tau, strict, patience_ns=100)
+def begin(ctx, *, strict=True, rule=None, tau=0.1, rows=(7,)):
+    rule = rule or FeatureDifference()
+    made = EarlyExit(Job(0, rows, len(rows)), LAYOUT, rule, (tau, tau), strict, patience_ns=100)
     images = np.zeros((len(rows), 4), np.float32)
     assert list(made.on_arrival(Arrival(INPUT, "source", rows, images), ctx)) == [
         Timer(100, "late")
@@ -66,7 +71,7 @@ def test_the_change_is_taken_over_the_partitions_present_at_both_exits(ctx):
 
 
 def test_late_answers_come_from_the_deepest_complete_exit(ctx):
-    fusion = begin(ctx, tau=-1.0)
+    fusion = begin(ctx, rule=Never())
     both(fusion, ctx, 1, (1, 0))
     both(fusion, ctx, 2, (1, 0))
     fusion.on_arrival(portion(0, 3, 1, 1), ctx)
@@ -91,3 +96,52 @@ def test_all_devices_lost_is_given_up(ctx):
     fusion = begin(ctx)
     ctx.lost = {"a", "b"}
     assert fusion.on_peer("b", False, ctx) == [GiveUp((7,))]
+
+
+def logits(fusion, ctx, b, *values, rows=(7,)):
+    value = np.array(values, np.float32).reshape(len(rows), 3)
+    return fusion.on_arrival(Arrival(f"head{b}", "source", rows, value), ctx)
+
+
+def test_a_rule_that_reads_logits_asks_the_head_first_and_answers_from_it(ctx):
+    fusion = begin(ctx, rule=MaxProbability(), tau=0.9, rows=(4, 5))
+    (evaluate,) = both(fusion, ctx, 1, (1, 0, 0, 1), rows=(4, 5))
+    assert (evaluate.stage, evaluate.rows) == ("head1", (4, 5))
+    found = logits(fusion, ctx, 1, 0, 9, 0, 1, 0, 0, rows=(4, 5))
+    assert found == [Answer((4,), (1,), exit=1, present=2), Stop((4,)), Permit("exit2", (5,))]
+    (evaluate,) = both(fusion, ctx, 2, (1, 0), rows=(5,))
+    assert evaluate.rows == (5,)
+
+
+def test_speculative_portions_wait_for_the_head_of_the_exit_before(ctx):
+    fusion = begin(ctx, strict=False, rule=MaxProbability(), tau=0.9)
+    both(fusion, ctx, 1, (1, 0))
+    assert both(fusion, ctx, 2, (1, 0)) == []
+    (evaluate,) = logits(fusion, ctx, 1, 1, 0, 0)
+    assert evaluate.stage == "head2"
+    assert logits(fusion, ctx, 2, 0, 0, 9) == [Answer((7,), (2,), exit=2, present=2), Stop((7,))]
+
+
+def test_patience_counts_row_by_row_what_exits_have_said(ctx):
+    fusion = begin(ctx, rule=Patience(), tau=1, rows=(4, 5))
+    both(fusion, ctx, 1, (1, 0, 0, 1), rows=(4, 5))
+    assert logits(fusion, ctx, 1, 1, 0, 0, 0, 1, 0, rows=(4, 5)) == [Permit("exit2", (4, 5))]
+    both(fusion, ctx, 2, (1, 0, 0, 1), rows=(4, 5))
+    answer, stop, _ = logits(fusion, ctx, 2, 0, 1, 0, 0, 1, 0, rows=(4, 5))
+    assert (answer.rows, answer.labels, stop.rows) == ((5,), (1,), (5,))
+
+
+def test_late_answers_take_what_a_head_has_said_already(ctx):
+    fusion = begin(ctx, rule=MaxProbability(), tau=0.9)
+    both(fusion, ctx, 1, (1, 0))
+    logits(fusion, ctx, 1, 0, 1, 0)
+    (answer,) = fusion.on_timer("late", ctx)
+    assert answer == Answer((7,), (1,), exit=1, degraded=True, present=2)
+
+
+def test_late_while_a_head_is_running_answers_from_it(ctx):
+    fusion = begin(ctx, rule=MaxProbability(), tau=0.9)
+    both(fusion, ctx, 1, (1, 0))
+    assert list(fusion.on_timer("late", ctx)) == []
+    answer, stop = logits(fusion, ctx, 1, 0, 1, 0)
+    assert (answer.labels, answer.degraded, stop.rows) == ((1,), True, (7,))

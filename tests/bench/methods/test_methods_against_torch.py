@@ -116,7 +116,7 @@ def test_early_exits_are_those_of_the_definition(smoke_cell, runner, control):
     choice = msgspec.structs.replace(base.method, parameters=parameters)
     cell = msgspec.structs.replace(base, method=choice)
     outcome = run(cell, runner)
-    tau = prepare(cell).notes["threshold"]["value"]
+    tau, _ = prepare(cell).notes["exit_rule"]["thresholds"]
     with torch.inference_mode():
         out = joint_model(cell)(images(outcome))
     unit = []

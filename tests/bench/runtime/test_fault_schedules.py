@@ -29,6 +29,7 @@ from coinfer.contract import (
 from coinfer.methods.early_exit import EarlyExit, ExitLayout
 from coinfer.methods.local_teacher import OneAnswer
 from coinfer.methods.portions import PortionFusion, PortionHead, PortionLayout
+from coinfer.methods.rules.blind import Never
 
 MS = 1_000_000
 SEEDS = range(200)
@@ -80,7 +81,7 @@ def exits():
     return {
         "stages": stages,
         "replicas": replicas,
-        "fusion": lambda job: EarlyExit(job, layout, -1.0, True, 15 * MS),
+        "fusion": lambda job: EarlyExit(job, layout, Never(), (0.0,), True, 15 * MS),
     }
 
 

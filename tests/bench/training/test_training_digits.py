@@ -19,7 +19,6 @@ from coinfer.training import (
     Schedule,
     TeacherArtifact,
     Zoo,
-    calibration_outputs,
     fit_joint,
     fit_teacher,
     load_joint,
@@ -27,6 +26,7 @@ from coinfer.training import (
     recipe,
     remembered_partitions,
     remembering_partitioner,
+    split_outputs,
 )
 
 TEACHER = TeacherSpec("wrn", 10, 1)
@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
 def test_calibration_outputs_are_those_of_the_model(
     zoo: Zoo, joint: JointArtifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = calibration_outputs(joint, zoo)
+    found = split_outputs(joint, zoo)
     data = coinfer_datasets.load("digits")
     x = torch.from_numpy(data.normalise(data.calibration.images))
     with torch.inference_mode():
@@ -123,9 +123,10 @@ def test_calibration_outputs_are_those_of_the_model(
     assert means.shape == (10, 64)
     expected_mean = found.features[0][found.labels == 3].mean(axis=0)
     np.testing.assert_allclose(means[3], expected_mean, rtol=1e-5)
-    np.testing.assert_allclose(found.mean_features(2), found.features[1].mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(found.right[1], found.logits[1].argmax(axis=1) == found.labels)
+    np.testing.assert_array_equal(found.subset(slice(3, 9)).logits, found.logits[:, 3:9])
     monkeypatch.setattr(coinfer_datasets, "load", None)
-    assert calibration_outputs(joint, zoo).sha256 == found.sha256
+    assert split_outputs(joint, zoo).sha256 == found.sha256
 
 
 def test_stages_of_artifacts_run_with_the_zoos_weights(

@@ -1,0 +1,155 @@
+"""What an exit rule is: one score a row at every exit but the last, held against a threshold."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from coinfer.contract import FloatArray, Kernels, Scores
+from coinfer.training import SplitOutputs
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ExitView:
+    """What the source has of rows that have come as far as an exit.
+
+    Attributes
+    ----------
+    exit : int
+        Counted from 1; never the last one, which answers without being asked.
+    rows : tuple of int
+        Request numbers.
+    features : ndarray of float32, shape (rows, values)
+        The portions that are there at this exit and at the one before it, side by side.
+    before : ndarray of float32, shape (rows, values), or None
+        The same portions at the exit before; None at the first one.
+    columns : ndarray of int64, shape (values,)
+        Their places in the vector of all portions.
+    confidence : Scores or None
+        Of the exit's logits; None for a rule that does not read them.
+    labels : ndarray of int64, shape (exits, rows), or None
+        What this exit and those before it would answer, the first one first.
+    """
+
+    exit: int
+    rows: tuple[int, ...]
+    features: FloatArray
+    before: FloatArray | None
+    columns: IntArray
+    confidence: Scores | None = None
+    labels: IntArray | None = None
+
+
+class ExitRule(ABC):
+    """One rule; a file of this package each.
+
+    Attributes
+    ----------
+    name : str
+    high : bool
+        Rows leave at scores of at least the threshold; otherwise at scores of at most it.
+    reads_logits : bool
+        The source runs the head of an exit before it decides there; otherwise for the rows that
+        leave alone.
+    first : int
+        The first exit at which a row can leave, from 1.
+    alone : bool
+        Only one exit ever answers, so that the heads and messages of the others are left out.
+    deployable : bool
+        False for a bound that has to know the true label.
+    """
+
+    name: ClassVar[str]
+    high: ClassVar[bool] = False
+    reads_logits: ClassVar[bool] = False
+    first: ClassVar[int] = 1
+    alone: ClassVar[bool] = False
+    deployable: ClassVar[bool] = True
+
+    @classmethod
+    def learn(cls, outputs: SplitOutputs, temperature_scaling: bool = True) -> Self:  # noqa: ARG003
+        """Make the rule from outputs on the validation split.
+
+        Parameters
+        ----------
+        outputs : SplitOutputs
+            Never those that the threshold is chosen on: a bound on the risk needs scores that do
+            not depend on them.
+        temperature_scaling : bool
+            Whether a rule that reads logits divides them by a fitted temperature.
+        """
+        return cls()
+
+    @abstractmethod
+    def scores(self, view: ExitView, kernels: Kernels) -> FloatArray:
+        """One score a row, shape (rows,); NaN keeps a row in, whatever the threshold."""
+
+    def temperature(self, exit: int) -> float:  # noqa: A002
+        """What the logits of an exit are divided by before they are scored."""
+        return 1.0
+
+    @property
+    def first_head(self) -> int:
+        """The first exit whose head the source needs."""
+        return 1 if self.reads_logits else self.first
+
+    def leaves(self, scores: FloatArray, threshold: float) -> BoolArray:
+        """Which rows leave, compared in float64; a comparison with NaN is false."""
+        tau = np.float64(threshold)
+        found: BoolArray = scores >= tau if self.high else scores <= tau
+        return found
+
+    @property
+    def shut(self) -> float:
+        """A threshold at which no row leaves."""
+        return float("inf") if self.high else float("-inf")
+
+
+def views(rule: ExitRule, outputs: SplitOutputs, kernels: Kernels) -> Iterator[ExitView]:
+    """What the rule would see of every exit but the last, all portions being there."""
+    exits, images = outputs.logits.shape[:2]
+    columns = np.arange(outputs.features.shape[2])
+    labels: list[IntArray] = []
+    for b in range(1, exits):
+        confidence = None
+        if rule.reads_logits:
+            confidence = kernels.exit_scores(outputs.logits[b - 1], temperature=rule.temperature(b))
+            labels.append(confidence.label)
+        yield ExitView(
+            exit=b,
+            rows=tuple(range(images)),
+            features=outputs.features[b - 1],
+            before=outputs.features[b - 2] if b > 1 else None,
+            columns=columns,
+            confidence=confidence,
+            labels=np.stack(labels) if labels else None,
+        )
+
+
+def scores_of(rule: ExitRule, outputs: SplitOutputs, kernels: Kernels) -> FloatArray:
+    """Scores of all rows at every exit but the last, shape (B − 1, N)."""
+    return np.stack([rule.scores(view, kernels) for view in views(rule, outputs, kernels)])
+
+
+def exits_taken(rule: ExitRule, scores: FloatArray, thresholds: FloatArray) -> IntArray:
+    """Exit (from 1) of each row for scores of shape (B − 1, N) and one threshold an exit.
+
+    Examples
+    --------
+    >>> from coinfer.methods.rules.feature_difference import FeatureDifference
+    >>> scores = np.array([[0.1, 0.9, 0.9], [0.5, 0.2, 0.8]], np.float32)
+    >>> exits_taken(FeatureDifference(), scores, np.array([0.2, 0.2])).tolist()
+    [1, 2, 3]
+    """
+    last = np.ones((1, scores.shape[1]), bool)
+    fires = [rule.leaves(row, tau) for row, tau in zip(scores, thresholds, strict=True)]
+    first: IntArray = np.vstack([*fires, last]).argmax(axis=0) + 1
+    return first
