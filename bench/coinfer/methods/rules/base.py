@@ -146,7 +146,7 @@ def exits_taken(rule: ExitRule, scores: FloatArray, thresholds: FloatArray) -> I
     --------
     >>> from coinfer.methods.rules.feature_difference import FeatureDifference
     >>> scores = np.array([[0.1, 0.9, 0.9], [0.5, 0.2, 0.8]], np.float32)
-    >>> exits_taken(FeatureDifference(), scores, np.array([0.2, 0.2])).tolist()
+    >>> exits_taken(FeatureDifference(), scores, np.array([0.25, 0.25])).tolist()
     [1, 2, 3]
     """
     last = np.ones((1, scores.shape[1]), bool)
