@@ -72,9 +72,10 @@ def reliability(logits: FloatArray, labels: IntArray, temperature: float = 1.0) 
 
     Examples
     --------
-    >>> sure = np.array([[9.0, 0.0], [9.0, 0.0]], np.float32)
-    >>> reliability(sure, np.array([0, 1]))
-    Reliability(ece=0.499876605424013, auroc=0.5)
+    >>> logits = np.array([[99.0, 0.0], [99.0, 0.0]], np.float32)
+    >>> found = reliability(logits, np.array([0, 1]))
+    >>> round(found.ece, 3), found.auroc
+    (0.5, 0.5)
     """
     probabilities = softmax(logits.astype(np.float64) / temperature, axis=1)
     confidence = probabilities.max(axis=1)
