@@ -12,6 +12,11 @@ from coinfer.cluster.links import Link
 _MIXED_MMACS: Final = (24, 30, 36, 48, 60, 80, 100, 120)
 _ROCOIN_MFLOPS: Final = (5, 8, 10, 15, 18, 22, 26, 30)
 _ROCOIN_BPS: Final = (500, 550, 600, 700, 750, 850, 950, 1000)
+_ROCOIN_DEVICES: Final = tuple(
+    Device(name=f"d{i}", macs_per_s=mflops * 1e6 / 2, memory_bytes=8_000_000)
+    for i, mflops in enumerate(_ROCOIN_MFLOPS)
+)
+_UNCOUNTED_BPS: Final = 1e12
 
 CLUSTERS: Final[dict[str, Cluster]] = {
     "mixed-8": Cluster(
@@ -34,10 +39,7 @@ CLUSTERS: Final[dict[str, Cluster]] = {
         note="every other device of mixed-8",
     ),
     "rocoin-8": Cluster(
-        devices=tuple(
-            Device(name=f"d{i}", macs_per_s=mflops * 1e6 / 2, memory_bytes=8_000_000)
-            for i, mflops in enumerate(_ROCOIN_MFLOPS)
-        ),
+        devices=_ROCOIN_DEVICES,
         links={
             f"d{i}": Link(up_bps=bps, down_bps=bps, header_bytes=0)
             for i, bps in enumerate(_ROCOIN_BPS)
@@ -45,6 +47,16 @@ CLUSTERS: Final[dict[str, Cluster]] = {
         source_macs_per_s=100e6,
         note="the setting published for RoCoIn (arXiv 2406.14185): 8 devices, 5-30 MFLOPS, "
         "0.5-1 kbit/s; the values in between and the pairing are [ours]",
+    ),
+    "rocoin-8-uplink": Cluster(
+        devices=_ROCOIN_DEVICES,
+        links={
+            f"d{i}": Link(up_bps=bps, down_bps=_UNCOUNTED_BPS, header_bytes=0)
+            for i, bps in enumerate(_ROCOIN_BPS)
+        },
+        source_macs_per_s=100e6,
+        note="rocoin-8 as if inputs reached every device at once [ours]: only computation and the "
+        "way back of a portion are counted",
     ),
     "pi-4": Cluster(
         devices=(
