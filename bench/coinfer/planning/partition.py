@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -151,7 +152,10 @@ def _spectral(graph: Graph, members: list[int], k: int, seed: int) -> list[list[
     # A tiny weight everywhere joins components, between which cuts are free anyway.
     affinity += 1e-9 * affinity.max() + 1e-300
     clustering = SpectralClustering(k, affinity="precomputed", random_state=seed)
-    labels = clustering.fit_predict(affinity)
+    with warnings.catch_warnings():
+        # Small dense graphs can defeat ARPACK; scikit-learn then takes LOBPCG, which does as well.
+        warnings.filterwarnings("ignore", "ARPACK has failed", RuntimeWarning)
+        labels = clustering.fit_predict(affinity)
     parts = [[m for m, label in zip(members, labels, strict=True) if label == c] for c in range(k)]
     parts = [part for part in parts if part]
     while len(parts) < k:

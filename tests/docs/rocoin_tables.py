@@ -1,0 +1,175 @@
+"""The tables of docs/rocoin.md, made from the runs in results/reference/.
+
+python tests/docs/rocoin_tables.py
+
+writes them into the page, between the marks; the page's test holds them against the runs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from scipy import stats
+
+from coinfer.store import RunFolder, StoredCell
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "rocoin.md"
+MARKS = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
+TEACHER_PARAMETERS = 691_000
+LOST = (0, 1, 2, 3, 4, 6)
+MARGIN_POINTS = 0.5
+
+
+def cells(name: str) -> list[StoredCell]:
+    """Finished cells of a run that is kept."""
+    found = RunFolder(ROOT / "results" / "reference" / name).load().cells
+    return [cell for cell in found if cell.status == "done"]
+
+
+def by_method(found: Iterable[StoredCell]) -> dict[str, list[StoredCell]]:
+    """Cells of each method, in the order of the run."""
+    groups: dict[str, list[StoredCell]] = defaultdict(list)
+    for cell in found:
+        groups[cell.cell.method.variant].append(cell)
+    return groups
+
+
+def interval(values: Sequence[float], digits: int = 2) -> str:
+    """Mean and half of the 95 % t interval over training seeds."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} ± {half(values):.{digits}f}"
+
+
+def half(values: Sequence[float], confidence: float = 0.95) -> float:
+    """Half the width of a two-sided t interval of the mean."""
+    spread = statistics.stdev(values) / math.sqrt(len(values))
+    return float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * spread
+
+
+def seeds(group: Sequence[StoredCell], figure: Callable[[StoredCell], float]) -> list[float]:
+    """A figure, one value a training seed, in their order."""
+    of = defaultdict(list)
+    for cell in group:
+        of[cell.cell.train_seed].append(figure(cell))
+    return [statistics.fmean(of[seed]) for seed in sorted(of)]
+
+
+def lost(failed: int, kind: str = "mean") -> Callable[[StoredCell], float]:
+    """Accuracy in percent with so many devices lost."""
+    return lambda cell: 100 * cell.figures["accuracy_by_failures"][str(failed)][kind]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def without_failures(groups: dict[str, list[StoredCell]]) -> str:
+    """The teacher against the students that are to replace it, seed by seed."""
+    names = ["rocoin-large", "rocoin-large-any"]
+    teacher = seeds(groups[names[0]], lambda cell: 100 * cell.figures["teacher_accuracy"])
+    rows = [["teacher", *(f"{a:.2f}" for a in teacher), interval(teacher), "", ""]]
+    for name in names:
+        accuracy = seeds(groups[name], lost(0))
+        gap = [t - a for t, a in zip(teacher, accuracy, strict=True)]
+        upper = statistics.fmean(gap) + half(gap, 0.90)
+        verdict = f"{upper:.2f} {'<' if upper < MARGIN_POINTS else '≥'} {MARGIN_POINTS}"
+        shown = [f"{a:.2f}" for a in accuracy]
+        rows.append([f"`{name}`", *shown, interval(accuracy), interval(gap), verdict])
+    columns = [f"seed {seed}" for seed in range(len(teacher))]
+    return table(
+        ["", *columns, "mean ± CI", "points below the teacher", "one-sided 95 % bound"], rows
+    )
+
+
+def curves(groups: dict[str, list[StoredCell]]) -> str:
+    """Accuracy against lost devices, at equal cost a device."""
+    rows = []
+    for name, group in groups.items():
+        if "accuracy_by_failures" not in group[0].figures or name == "local-teacher":
+            continue
+        if name.startswith("rocoin-large"):
+            continue
+        figures = group[0].figures
+        points = [interval(seeds(group, lost(failed))) for failed in LOST]
+        cost = [f"{figures['total_macs'] / 1e6:.2f}", f"{figures['total_memory_bytes'] / 1e6:.2f}"]
+        rows.append([f"`{name}`", str(len(group)), *points, *cost])
+    head = ["method", "seeds", *(f"{failed} lost" for failed in LOST), "MMAC", "MB"]
+    return table(head, rows)
+
+
+def worst(groups: dict[str, list[StoredCell]]) -> str:
+    """The worst choice of lost devices, and what is to be expected."""
+    rows = []
+    for name, group in groups.items():
+        if "accuracy_by_failures" not in group[0].figures or name == "local-teacher":
+            continue
+        points = [interval(seeds(group, lost(failed, "worst"))) for failed in LOST[1:5]]
+        expected = interval(seeds(group, lambda cell: 100 * cell.figures["expected_accuracy"]))
+        full = statistics.fmean(cell.figures["availability_in_full"] for cell in group)
+        rows.append([f"`{name}`", *points, expected, f"{100 * full:.1f}"])
+    head = ["method", *(f"worst {failed} lost" for failed in LOST[1:5]), "expected", "in full %"]
+    return table(head, rows)
+
+
+def latency(found: Sequence[StoredCell], cluster: str) -> str:
+    """Median latency in seconds by fault list, and as a multiple of rocoin's without faults."""
+    here = [cell for cell in found if cell.cell.cluster_name == cluster]
+    faults = list(dict.fromkeys(cell.cell.faults_name for cell in here))
+    groups = by_method(here)
+
+    def median(name: str, fault: str) -> float:
+        chosen = [c for c in groups[name] if c.cell.faults_name == fault]
+        return statistics.median(c.figures["latency_p50_ms"] for c in chosen) / 1e3
+
+    base = median("rocoin", "none")
+    rows = []
+    for name in groups:
+        ratio = f"{median(name, 'none') / base:.2f}"
+        rows.append([f"`{name}`", *(f"{median(name, fault):.2f}" for fault in faults), ratio])
+    return table(["p50, s", *faults, "none, × rocoin"], rows)
+
+
+def share(found: Sequence[StoredCell]) -> str:
+    """Where a request's time goes without faults, on both clusters."""
+    rows = []
+    for cell in found:
+        if cell.cell.faults_name != "none" or cell.cell.run_seed != 0:
+            continue
+        split = cell.figures["critical_path_ms"]
+        whole = sum(split.values())
+        parts = [f"{100 * split[part] / whole:.0f}" for part in ("compute", "link", "decide")]
+        rows.append([f"`{cell.cell.method.variant}`", cell.cell.cluster_name, *parts])
+    return table(["method", "cluster", "compute %", "link %", "decide %"], rows)
+
+
+def tables() -> dict[str, str]:
+    """All tables of the page by name."""
+    groups = by_method(cells("rocoin"))
+    timed = cells("rocoin-latency")
+    return {
+        "without-failures": without_failures(groups),
+        "curves": curves(groups),
+        "worst": worst(groups),
+        "latency-uplink": latency(timed, "rocoin-8-uplink"),
+        "latency": latency(timed, "rocoin-8"),
+    }
+
+
+def page(text: str) -> str:
+    """The page with its tables made anew."""
+    made = tables()
+    return MARKS.sub(lambda mark: mark[1] + made[mark[2]] + mark[3], text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
