@@ -120,8 +120,8 @@ RECIPES = {
             TeacherRecipe(Schedule(epochs=20)),
             StudentRecipe(Schedule(epochs=20)),
         ),
-        # For figures that are published. The teacher is the quickstart's: without bf16, three epochs
-        # more of it would take as long as all students of a plan.
+        # For figures that are published. The teacher is the quickstart's: without bf16, three more
+        # epochs of it would take as long as all students of a plan.
         Recipe(
             "reference",
             TeacherRecipe(Schedule(epochs=7)),
