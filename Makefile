@@ -10,8 +10,11 @@ export OMP_NUM_THREADS ?= 1
 demo: $(VENV)/.bench
 	$(BIN)/coinfer run quickstart
 
+# Tests of real devices come after the others, with the cores for themselves.
+TEST_WORKERS ?= auto
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" -n $(TEST_WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m alone
 
 # The C++ core with a driver of its own, without Python: here with sanitizers, and on an emulated
 # aarch64 (Debian: g++-aarch64-linux-gnu, qemu-user).

@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from coinfer.store import resolve_run
+
+pytestmark = pytest.mark.alone
 
 SCRIPT = """
 import importlib.util, sys, time

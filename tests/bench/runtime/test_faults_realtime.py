@@ -20,6 +20,8 @@ from coinfer.runtime.virtual import VirtualDriver
 from coinfer.training.modules import build
 from coinfer_kernels import backend
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 NEAR_MS = 150
 """Times agree so far at least: a busy machine needs that much."""

@@ -38,6 +38,8 @@ from coinfer.runtime.wire import Control, Data, Envelope, Path
 from coinfer.training.modules import build
 from coinfer_kernels import backend, encode
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 TOKEN = 0x3A5B_0000_1234_5678
 MESSAGES = 100_000

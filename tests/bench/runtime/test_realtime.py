@@ -28,6 +28,8 @@ from coinfer.runtime.wire import Control, Data, Envelope, Path
 from coinfer.training.modules import build
 from coinfer_kernels import backend
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 IDENTITY = ModuleRef("torch.nn:Identity")
 HEAVY = ModuleRef(

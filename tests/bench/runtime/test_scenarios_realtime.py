@@ -15,6 +15,8 @@ from coinfer.runtime.virtual import Scenario, VirtualDriver
 from coinfer.training.modules import build
 from coinfer_kernels import backend
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 IDENTITY = ModuleRef("torch.nn:Identity")
 STAGES = (

@@ -38,6 +38,8 @@ from coinfer.store.records import decode_spans, encode_spans
 from coinfer.suite import AXES, Cell, MethodChoice
 from coinfer.training.modules import build
 
+pytestmark = pytest.mark.alone
+
 US, MS = 1_000, 1_000_000
 PARTS = ("compute", "serialise", "decide", "slip")
 
