@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One thread a process: more only fight for the cores that the emulated devices need.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-native test-aarch64 test-sanitized fuzz lint types bench-kernels clean
+.PHONY: demo test test-native test-aarch64 test-sanitized fuzz lint types docs bench-kernels clean
 
 demo: $(VENV)/.bench
 	$(BIN)/coinfer run quickstart
@@ -47,6 +47,11 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# The site, into build/site; a page that is not in mkdocs.yml or a dead link fails it. The variable
+# silences an advertisement of the theme.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # The tests pin themselves to one CPU where the system allows it.
 KERNELS_JSON ?= build/kernels.json

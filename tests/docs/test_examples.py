@@ -97,3 +97,19 @@ def test_the_commands_of_the_page_about_suite_files(coinfer, root, tmp_path):
     for name, processes in (("two-boards", 2), ("crash", 1)):
         events = json.loads((tmp_path / f"{name}.json").read_bytes())["traceEvents"]
         assert {event["pid"] for event in events} == set(range(1, processes + 1))
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_first_page(coinfer, root, tmp_path):
+    page = root / "docs/start.md"
+    text = page.read_text(encoding="utf-8")
+    suite = re.search(r"^```toml\n# bits\.toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert suite is not None
+    (tmp_path / "bits.toml").write_text(suite[1], encoding="utf-8")
+    commands = commands_of(page)
+    outputs = coinfer(commands)
+    assert [output.rstrip().rpartition(" ")[2] for output in outputs] == ["0"] * len(outputs)
+    by_command = {" ".join(words): output for words, output in zip(commands, outputs, strict=True)}
+    assert "18 cells" in by_command["run bits.toml -n"]
+    assert "int4 answers" in " ".join(by_command["run bits.toml -o out"].split())
+    assert json.loads((tmp_path / "bits.json").read_bytes())["traceEvents"]

@@ -25,7 +25,7 @@ from coinfer.suite.load import read_suite
 from coinfer.suite.schema import Defaults
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # docs/kernels.md has a test of its own, beside the kernels.
 RUN_ELSEWHERE = "docs/kernels.md"
 

@@ -21,13 +21,12 @@ class Confidence(Protocol):
         temperature: float = 1.0,
         mask: npt.ArrayLike | None = None,
     ) -> ExitScores:
-        r"""Compute every confidence of every row in one pass.
+        """Compute every confidence of every row in one pass.
 
-        With :math:`p = \mathrm{softmax}(z / T)`: ``max_prob`` is :math:`\max p` (MSDNet, Huang et
-        al. 2018), ``entropy`` is :math:`-\sum p \ln p` in nats (BranchyNet, Teerapittayanon et al.
-        2016), ``margin`` is :math:`p_{(1)} - p_{(2)}`, ``energy`` is
-        :math:`-T \ln \sum \exp(z / T)` (Liu et al. 2020), ``label`` is the arg-max, whatever the
-        temperature (calibration by temperature: Guo et al. 2017).
+        With p = softmax(z / T): ``max_prob`` is max p (MSDNet, Huang et al. 2018), ``entropy`` is
+        −Σ p ln p in nats (BranchyNet, Teerapittayanon et al. 2016), ``margin`` is the largest p
+        less the second largest, ``energy`` is −T ln Σ exp(z / T) (Liu et al. 2020), ``label`` is
+        the arg-max, whatever the temperature (calibration by temperature: Guo et al. 2017).
 
         Parameters
         ----------
@@ -115,7 +114,7 @@ class Confidence(Protocol):
         out: npt.NDArray[np.float32] | None = None,
         mask: npt.ArrayLike | None = None,
     ) -> npt.NDArray[np.float32]:
-        r"""Measure how far each row of features has moved.
+        """Measure how far each row of features has moved.
 
         Parameters
         ----------
@@ -123,8 +122,8 @@ class Confidence(Protocol):
             C-contiguous and equal in shape, 2 to 4 dimensions; everything after the first is one
             vector.
         kind : str
-            ``"l2"``: :math:`\|c/\|c\| - p/\|p\|\|` (the feature difference of DistrEE);
-            ``"relative-l2"``: :math:`\|c - p\| / \|p\|`; ``"cosine"``: :math:`1 - \cos(c, p)`.
+            ``"l2"``: ‖c/‖c‖ − p/‖p‖‖ (the feature difference of DistrEE);
+            ``"relative-l2"``: ‖c − p‖ / ‖p‖; ``"cosine"``: 1 − cos(c, p).
         out : ndarray of float32, shape (rows,), optional
             Array to fill.
         mask : array_like of bool, shape (rows,), optional
