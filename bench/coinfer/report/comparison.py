@@ -28,6 +28,9 @@ _STYLES: Final = {
     "same": "dim",
 }
 _NUMBERS: Final = ("base → new", "change", "p", "McNemar")
+_WHOLE: Final = ("metric", "method", "new", "verdict")
+"""Columns whose words are not broken."""
+
 _MOST_SENTENCES: Final = 8
 
 Order: TypeAlias = Literal["given", "verdict", "change", "p", "metric"]
@@ -61,7 +64,7 @@ def comparison_table(rows: Sequence[Row]) -> Group:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     headings, lines, notes = _cells(rows)
     for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading == "metric")
+        table.add_column(heading, overflow="fold", no_wrap=heading in _WHOLE)
     for row, line in zip(rows, lines, strict=True):
         *left, verdict = map(escape, line)
         table.add_row(*left, f"[{_STYLES[row.verdict]}]{verdict}[/]")

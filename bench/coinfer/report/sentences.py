@@ -66,7 +66,7 @@ def _sentence(rows: Sequence[Row], setting: str) -> str:
     elif same:
         parts.append(f"{new} and {base} have the same {_listed(same)}")
     if open_:
-        told = f"{_listed([named(row).noun for row in open_])} ({_reasons(open_)})"
+        told = _listed([_open(row) for row in open_])
         sides = "" if parts else f" of {new} against {base}"
         parts.append(f"no verdict{sides} on {told}")
     if refused:
@@ -136,6 +136,12 @@ def _interval(row: Row) -> str:
     if row.ci_low is None or row.ci_high is None or row.ci_low == row.ci_high:
         return ""
     return f" ({ratio(row.ci_low).rstrip('×')}–{ratio(row.ci_high).rstrip('×')})"
+
+
+def _open(row: Row) -> str:
+    """What is not decided, and what would help; the notes of the table say why."""
+    noun = named(row).noun
+    return f"{noun} ({row.pairs_lacking} more repeats needed)" if row.pairs_lacking else noun
 
 
 def _reasons(rows: Sequence[Row]) -> str:

@@ -70,8 +70,10 @@ class Row(msgspec.Struct, frozen=True):
         Seeds or repeats that both sides have.
     pairs_needed : int or None
         Fewest pairs with which this row could be significant.
+    pairs_lacking : int or None
+        How many more it would take, where that is what is wanting.
     exact : bool
-        Both sides are deterministic: any change is a change.
+        Nothing is random: any change is a change.
     reason : str or None
         Why there is no plain verdict.
     items : tuple of ItemTest
@@ -98,6 +100,7 @@ class Row(msgspec.Struct, frozen=True):
     new_mean: float | None = None
     pairs: int = 0
     pairs_needed: int | None = None
+    pairs_lacking: int | None = None
     exact: bool = False
     reason: str | None = None
     items: tuple[ItemTest, ...] = ()
@@ -133,9 +136,9 @@ class Question(msgspec.Struct, frozen=True):
 
 
 def judge(questions: Sequence[Question], rules: Rules) -> tuple[Row, ...]:
-    """Answer all rows of one table together: its p-values are adjusted for their number."""
+    """Answer all rows of one family together: its p-values are adjusted for their number."""
     p_values = {
-        number: sign_flip_p([_effect(q.metric, *pair) for pair in q.pairs])
+        number: sign_flip_p([effect(q.metric, *pair) for pair in q.pairs])
         for number, q in enumerate(questions)
         if q.refusal is None and not q.exact
     }
@@ -177,7 +180,7 @@ def _row(
             p_adjusted=p_adjusted,
             reason="too many requests unanswered on both sides",
         )
-    effects = [_effect(q.metric, *pair) for pair in q.pairs]
+    effects = [effect(q.metric, *pair) for pair in q.pairs]
     margin = row.threshold if share else math.log1p(row.threshold)
     row = msgspec.structs.replace(
         row,
@@ -196,22 +199,26 @@ def _row(
         return _finished(row, _directed(q.metric, mean), q.reason)
     if not any(effects) or equivalence_p(effects, margin) <= rules.alpha:
         return _finished(row, "same", q.reason)
-    return _finished(row, "inconclusive", _doubt(row, rules, needed))
+    return _doubtful(row, rules, needed)
 
 
-def _doubt(row: Row, rules: Rules, needed: int) -> str:
+def _doubtful(row: Row, rules: Rules, needed: int) -> Row:
     """Say why a row is inconclusive, and what would help."""
     assert row.p_value is not None
     assert row.p_adjusted is not None
     if row.p_adjusted <= rules.alpha:
-        return "there is a difference, but it may be smaller than the threshold"
+        reason = "there is a difference, but it may be smaller than the threshold"
+        return _finished(row, "inconclusive", reason)
     hopeless = 2.0 ** (1 - row.pairs) > rules.alpha
     if row.pairs < needed and (hopeless or row.p_value <= rules.alpha):
-        return (
-            f"{row.pairs} pairs are too few: a difference that stands alone in a table of this "
-            f"size needs {needed}, {needed - row.pairs} more"
+        lacking = needed - row.pairs
+        reason = (
+            f"{row.pairs} pairs are too few: a difference that stands alone among so many rows "
+            f"needs {needed}, {lacking} more"
         )
-    return "no difference found, nor shown to be absent"
+        row = msgspec.structs.replace(row, pairs_lacking=lacking)
+        return _finished(row, "inconclusive", reason)
+    return _finished(row, "inconclusive", "no difference found, nor shown to be absent")
 
 
 def _finished(row: Row, verdict: Verdict, reason: str | None) -> Row:
@@ -227,8 +234,8 @@ def _directed(metric: Metric, effect: float) -> Verdict:
     return "better" if improved else "worse"
 
 
-def _effect(metric: Metric, base: float, new: float) -> float:
-    """Difference of shares; logarithm of the quotient of amounts."""
+def effect(metric: Metric, base: float, new: float) -> float:
+    """Difference of shares; logarithm of the quotient of amounts, which may be infinite."""
     if metric.scale == "share":
         return new - base
     if base == new:

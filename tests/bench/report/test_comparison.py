@@ -61,8 +61,12 @@ def accuracy(difference, low, high, **others):
             "rocoin and nonn have the same accuracy and median latency.",
         ),
         (
-            [row("accuracy", "inconclusive", reason="3 pairs are too few")],
-            "no verdict of rocoin against nonn on accuracy (3 pairs are too few).",
+            [
+                row("accuracy", "inconclusive", reason="too few", pairs_lacking=3),
+                row("latency_p50_ms", "inconclusive", reason="no difference found"),
+            ],
+            "no verdict of rocoin against nonn on accuracy (3 more repeats needed) and median "
+            "latency.",
         ),
         (
             [row("accuracy", "missing", reason="rocoin failed")],

@@ -99,6 +99,35 @@ def test_three_pairs_can_only_be_inconclusive_and_say_how_many_more():
     assert row.verdict == "inconclusive"
     assert row.pairs_needed == 6
     assert "3 more" in row.reason
+    assert row.pairs_lacking == 3
+
+
+def test_what_no_seed_changes_is_exact_in_virtual_time_alone():
+    def figures(cell):
+        return {"latency_p50_ms": 50.0 * (1.2 if cell.method.variant == "rocoin" else 1)}
+
+    row = one(within_run(run(figures, seeds=2), [P50], Rules(), base="nonn"))
+    assert (row.verdict, row.exact, row.p_value) == ("slower", True, None)
+    assert row.ratio == row.ci_low == row.ci_high == pytest.approx(1.2)
+    row = one(within_run(run(figures, seeds=2, mode=["native"]), [P50], Rules(), base="nonn"))
+    assert (row.verdict, row.exact) == ("inconclusive", False)
+    # A single seed may be an accident.
+    row = one(within_run(run(figures, seeds=1), [P50], Rules(), base="nonn"))
+    assert (row.verdict, row.exact) == ("inconclusive", False)
+
+
+def test_a_verdict_does_not_hang_on_what_else_was_asked():
+    def figures(cell):
+        way = 1.3 if cell.method.variant == "rocoin" else 1
+        jitter = {"raw": 1.0, "fp16": 1.01}[cell.encoding]
+        noise = 1 + cell.run_seed / 100 * (1 if cell.method.variant == "rocoin" else 2)
+        return {"latency_p50_ms": 50 * way * jitter * noise, "accuracy": 0.9 + noise / 1e5}
+
+    cells = run(figures, encoding=["raw", "fp16"])
+    alone = within_run(cells, [P50], Rules(), base="nonn")
+    both = within_run(cells, [P50, ACCURACY], Rules(), base="nonn")
+    assert [r.verdict for r in alone] == ["slower"] * 2
+    assert both[:2] == alone
 
 
 def test_accuracy_is_told_in_points():
