@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from coinfer.cli import calibrate, compare, doctor, list_, plan, report, run, train, zoo
+from coinfer.cli import calibrate, compare, doctor, list_, plan, report, run, sweep, train, zoo
 from coinfer.errors import CoinferError
 
 
@@ -46,6 +46,7 @@ app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("plan")(plan.plan)
+app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.command("list")(list_.list_)
 app.add_typer(zoo.app, name="zoo")

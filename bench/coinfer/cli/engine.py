@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from coinfer.cluster.cost_table import CostTable
     from coinfer.execute import Finished, Progress
-    from coinfer.suite import Cell
+    from coinfer.store import StoredSweep
+    from coinfer.suite import Cell, Suite
     from coinfer.training import OnProgress as OnTraining
 
 
@@ -119,6 +120,36 @@ def train(cells: Sequence[Cell], on_progress: OnTraining, *, anew: bool = False)
     from coinfer import execute
 
     execute.train(cells, on_progress, anew=anew)
+
+
+def sweep(
+    cells: Sequence[Cell], suite: Suite, resamplings: int, on_progress: OnTraining
+) -> tuple[StoredSweep, list[dict[str, Any]]]:
+    """Sweep exit rules over the networks of cells; also returns the rows of the fronts."""
+    import time
+    from datetime import UTC, datetime
+
+    import coinfer
+    from coinfer.execute.sweep import networks, swept
+    from coinfer.store import SWEEP_SCHEMA, StoredSweep, capture
+    from coinfer.store.runfolder import suite_sha256
+
+    started, begin = datetime.now(UTC), time.monotonic()
+    found = [(network, swept(network, resamplings)) for network in networks(cells, on_progress)]
+    stored = StoredSweep(
+        schema=SWEEP_SCHEMA,
+        coinfer=coinfer.__version__,
+        suite=suite.name,
+        suite_sha256=suite_sha256(suite),
+        started=started.isoformat(timespec="seconds"),
+        fingerprint=capture().fingerprint,
+        seconds=round(time.monotonic() - begin, 1),
+        sources=[network.source for network, _ in found],
+        choices=[row for _, one in found for row in one.choices],
+        promises=[row for _, one in found for row in one.promises],
+        exits=[row for _, one in found for row in one.exits],
+    )
+    return stored, [row for _, one in found for row in one.fronts]
 
 
 def zoo_entries() -> list[dict[str, Any]]:

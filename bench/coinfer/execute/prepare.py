@@ -107,7 +107,25 @@ def prepare(cell: Cell, progress: OnProgress | None = None, zoo: Zoo | None = No
     return _PREPARED[key]
 
 
-def _prepare(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Prepared:
+class Fitted(NamedTuple):
+    """A cell's plan with its models, and what it was made from."""
+
+    steps: Method[Any]
+    plan: Any
+    profile: Profile
+    workshop: Workshop
+
+
+def fitted(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Fitted:
+    """Plan a cell and train, or find, what the plan needs; no thresholds are set.
+
+    Raises
+    ------
+    PlanError
+        If no feasible plan exists.
+    DatasetError
+        If something must be trained and the data set is missing.
+    """
     steps = _method(cell)
     how = _recipe(cell)
     workshop = Workshop(zoo, how, cell.train_seed, progress)
@@ -120,14 +138,18 @@ def _prepare(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Prepared:
         progress,
     )
     profile = _profile(cell, teacher, workshop.zoo)
-    plan = steps.plan(profile, cell.cluster)
-    plan = steps.fit(plan, profile, workshop)
+    plan = steps.fit(steps.plan(profile, cell.cluster), profile, workshop)
+    return Fitted(steps, plan, profile, workshop)
+
+
+def _prepare(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Prepared:
+    steps, plan, profile, workshop = fitted(cell, progress, zoo)
     plan = steps.calibrate(plan, profile, workshop)
     deployment = _batched(steps.deploy(plan, profile, cell.cluster), cell)
     notes = {
         **(deployment.notes or {}),
         **_said(cell, deployment.predicted_latency_ns or 0),
-        "teacher_test_accuracy": teacher.test_accuracy,
+        "teacher_test_accuracy": profile.teacher.test_accuracy,
     }
     return Prepared(deployment, notes, _peak_memory_bytes(cell, deployment))
 

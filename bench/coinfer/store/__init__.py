@@ -5,9 +5,11 @@ from coinfer.store.benchmarks import BenchmarkFile, is_benchmark_file, read_benc
 from coinfer.store.environment import Environment, capture
 from coinfer.store.runfolder import Contents, RunFolder, find_runs, resolve_run
 from coinfer.store.schema import RESULT_SCHEMA, RunInfo, StoredCell
+from coinfer.store.sweeps import SWEEP_SCHEMA, StoredSweep, write_sweep
 
 __all__ = [
     "RESULT_SCHEMA",
+    "SWEEP_SCHEMA",
     "BenchmarkFile",
     "Contents",
     "Environment",
@@ -16,9 +18,11 @@ __all__ = [
     "RunInfo",
     "Span",
     "StoredCell",
+    "StoredSweep",
     "capture",
     "find_runs",
     "is_benchmark_file",
     "read_benchmarks",
     "resolve_run",
+    "write_sweep",
 ]

@@ -50,9 +50,10 @@ class SplitOutputs:
 
     def subset(self, images: npt.NDArray[np.int64] | slice) -> SplitOutputs:
         """The outputs on some of the images, in that order."""
-        return SplitOutputs(
-            self.labels[images], self.logits[:, images], self.features[:, images], self.sha256
+        logits, features = (
+            np.ascontiguousarray(x[:, images]) for x in (self.logits, self.features)
         )
+        return SplitOutputs(self.labels[images], logits, features, self.sha256)
 
     def class_means(self, exit: int = 1) -> FloatArray:  # noqa: A002
         """Mean features of each true class at an exit counted from 1, shape (classes, F).

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from coinfer.errors import PlanError, UsageError
-from coinfer.methods.rules import RULES, Costs, Risk, Target, tune
+from coinfer.methods.rules import RULES, Costs, Risk, Target, candidates, scores_of, tune
+from coinfer.methods.rules.resampled import resampled
 from coinfer.methods.rules.risk import conformal, learn_then_test
 from coinfer.training import SplitOutputs
 from coinfer_kernels import backend
@@ -29,24 +30,27 @@ def outputs(seed: int, images: int) -> SplitOutputs:
     return SplitOutputs(labels, logits, draws.normal(size=(3, images, 6)).astype(np.float32), "")
 
 
-def brute_force(rule, data, taus):
+def sureness(rule, data):
+    """Largest probability of both early exits, image by image, in float64 and then rounded."""
+    scores = np.empty((2, len(data.labels)))
+    for b, n in np.ndindex(scores.shape):
+        z = data.logits[b, n].astype(np.float64) / rule.temperature(b + 1)
+        p = np.exp(z - z.max())
+        scores[b, n] = np.float32((p / p.sum()).max())
+    return scores.T.tolist()
+
+
+def brute_force(data, scores, taus):
     """Loss in points, harm and mean MACs, image by image."""
-    right = early = harmed = macs = 0
-    for n, label in enumerate(data.labels):
-        answers = data.logits[:, n].argmax(axis=1)
-        left = 2
-        for b in (0, 1):
-            z = data.logits[b, n].astype(np.float64) / rule.temperature(b + 1)
-            p = np.exp(z - z.max())
-            if np.float32((p / p.sum()).max()) >= taus[b]:
-                left = b
-                break
-        right += answers[2] == label
-        early += answers[left] == label
-        harmed += answers[2] == label != answers[left]
+    right = (data.logits.argmax(axis=2) == data.labels).T.tolist()
+    lost = harmed = macs = 0
+    for fine, sure in zip(right, scores, strict=True):
+        left = next((b for b in (0, 1) if sure[b] >= taus[b]), 2)
+        lost += fine[2] - fine[left]
+        harmed += fine[2] and not fine[left]
         macs += COSTS.macs[left]
-    images = len(data.labels)
-    return 100 * (right - early) / images, harmed / images, macs / images
+    images = len(right)
+    return 100 * lost / images, harmed / images, macs / images
 
 
 def tuned(data, target, scheme="shared", name="max-probability"):
@@ -71,7 +75,8 @@ def tuned(data, target, scheme="shared", name="max-probability"):
 def test_the_chosen_thresholds_are_the_best_that_keep_the_target(seed, scheme, target):
     data = outputs(seed, 50)
     found = tuned(data, target, scheme)
-    every = [brute_force(found.rule, data, taus) for taus in found.candidates]
+    scores = sureness(found.rule, data)
+    every = [brute_force(data, scores, taus) for taus in found.candidates.tolist()]
     loss, harm, macs = every[found.chosen]
     assert math.isclose(found.point.accuracy_loss_points, loss, abs_tol=1e-9)
     assert math.isclose(found.point.harm, harm)
@@ -165,3 +170,25 @@ def test_conformal_control_keeps_the_mean_risk():
         for _ in range(2000)
     ]
     assert 0.012 < np.mean(risks[chosen]) <= 0.02
+
+
+def test_resampled_splits_are_judged_on_what_is_left():
+    """The first of two resamplings, done by hand."""
+    data, validation = outputs(7, 90), outputs(8, 40)
+    rule = RULES["max-probability"].learn(validation)
+    made = candidates(rule, scores_of(rule, validation, KERNELS), "shared")
+    scores = scores_of(rule, data, KERNELS)
+    targets = (Target(accuracy_loss_points=3.0), Target(risk=Risk(10.0, 0.2)))
+    found = resampled(rule, scores, data.right, made, COSTS, targets, 30, 1, seed=5)
+    order = np.random.default_rng(5).permutation(90)
+    inside, outside = data.subset(np.sort(order[:30])), data.subset(np.sort(order[30:]))
+    for target, kept in zip(targets, found, strict=True):
+        j = tune(rule, validation, inside, target, "shared", COSTS, KERNELS).chosen
+        loss, harm, macs = brute_force(outside, sureness(rule, outside), made[j].tolist())
+        realised = 100 * harm if target.risk else loss
+        assert math.isclose(kept.realised_points, realised, abs_tol=1e-9)
+        assert math.isclose(kept.macs_saved_fraction, 1 - macs / 36, rel_tol=1e-6)
+        limit = 10 if target.risk else 3
+        assert kept.broken_on_test_fraction == (realised > limit)
+        loss, harm, _ = brute_force(data, sureness(rule, data), made[j].tolist())
+        assert kept.broken_fraction == ((100 * harm if target.risk else loss) > limit)

@@ -12,7 +12,17 @@ from coinfer.methods.rules.confidence import Energy, Entropy, Margin, MaxProbabi
 from coinfer.methods.rules.feature_difference import FeatureDifference
 from coinfer.methods.rules.oracle import Oracle
 from coinfer.methods.rules.patience import Patience
-from coinfer.methods.rules.tuning import Costs, Point, Risk, Target, Tuned, choose, points, tune
+from coinfer.methods.rules.tuning import (
+    Costs,
+    Curve,
+    Point,
+    Risk,
+    Target,
+    Tuned,
+    choose,
+    curve,
+    tune,
+)
 
 RuleName: TypeAlias = Literal[
     "feature-difference",
@@ -40,6 +50,7 @@ RULES: Final[dict[str, type[ExitRule]]] = {
 __all__ = [
     "RULES",
     "Costs",
+    "Curve",
     "ExitRule",
     "ExitView",
     "Point",
@@ -50,8 +61,8 @@ __all__ = [
     "Tuned",
     "candidates",
     "choose",
+    "curve",
     "exits_taken",
-    "points",
     "scores_of",
     "tune",
 ]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from coinfer.contract import Kernels
+from coinfer.contract import FloatArray, Kernels
 from coinfer.errors import PlanError, UsageError
-from coinfer.methods.rules.base import ExitRule, IntArray, exits_taken, scores_of
+from coinfer.methods.rules.base import BoolArray, ExitRule, exits_taken, scores_of
 from coinfer.methods.rules.candidates import Scheme, Thresholds, candidates
 from coinfer.methods.rules.risk import conformal, learn_then_test
 from coinfer.training import SplitOutputs
+
+FloatsJ: TypeAlias = npt.NDArray[np.float64]
 
 
 class Risk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +123,28 @@ class Point(NamedTuple):
     exits: tuple[float, ...]
 
 
+class Curve(NamedTuple):
+    """What J candidates did on a split: an array for each field of `Point`, its first axis J."""
+
+    accuracy: FloatsJ
+    accuracy_loss_points: FloatsJ
+    harm: FloatsJ
+    macs: FloatsJ
+    ns: FloatsJ
+    exits: FloatsJ
+
+    def point(self, j: int) -> Point:
+        """One candidate."""
+        return Point(
+            accuracy=float(self.accuracy[j]),
+            accuracy_loss_points=float(self.accuracy_loss_points[j]),
+            harm=float(self.harm[j]),
+            macs=float(self.macs[j]),
+            ns=float(self.ns[j]),
+            exits=tuple(map(float, self.exits[j])),
+        )
+
+
 class Tuned(NamedTuple):
     """A rule with its thresholds, and what else could have been chosen.
 
@@ -129,14 +153,14 @@ class Tuned(NamedTuple):
     rule : ExitRule
     candidates : ndarray of float64, shape (J, B − 1)
         From the one that lets nothing out to the most eager.
-    points : tuple of Point
+    curve : Curve
         What each candidate did on the calibration split.
     chosen : int
     """
 
     rule: ExitRule
     candidates: Thresholds
-    points: tuple[Point, ...]
+    curve: Curve
     chosen: int
 
     @property
@@ -147,7 +171,7 @@ class Tuned(NamedTuple):
     @property
     def point(self) -> Point:
         """What the chosen thresholds did on the calibration split."""
-        return self.points[self.chosen]
+        return self.curve.point(self.chosen)
 
     def describe(self) -> dict[str, Any]:
         """JSON values; a threshold that lets nothing out is null."""
@@ -194,52 +218,50 @@ def tune(
     scores = scores_of(rule, calibration, kernels)
     if target.threshold is not None:
         made = np.full((1, len(scores)), target.threshold, np.float64)
-        return Tuned(rule, made, tuple(points(rule, scores, calibration, made, costs)), 0)
+        return Tuned(rule, made, curve(rule, scores, calibration.right, made, costs), 0)
     made = candidates(rule, scores_of(rule, validation, kernels), scheme)
-    found = tuple(points(rule, scores, calibration, made, costs))
+    found = curve(rule, scores, calibration.right, made, costs)
     return Tuned(rule, made, found, choose(found, target, len(calibration.labels)))
 
 
-def points(
-    rule: ExitRule,
-    scores: np.ndarray[Any, np.dtype[np.float32]],
-    outputs: SplitOutputs,
-    thresholds: Thresholds,
-    costs: Costs,
-) -> list[Point]:
-    """What each candidate does on a split with these scores."""
-    right = outputs.right
+def curve(
+    rule: ExitRule, scores: FloatArray, right: BoolArray, thresholds: Thresholds, costs: Costs
+) -> Curve:
+    """What each candidate does on a split.
+
+    Parameters
+    ----------
+    rule : ExitRule
+    scores : ndarray of float32, shape (B − 1, N)
+    right : ndarray of bool, shape (B, N)
+        Whether each exit is right.
+    thresholds : ndarray of float64, shape (J, B − 1)
+    costs : Costs
+    """
+    left = np.stack([exits_taken(rule, scores, taus) for taus in thresholds])
+    early, full = right[left - 1, np.arange(left.shape[1])], right[-1]
+    shares = np.stack([(left == b + 1).mean(axis=1) for b in range(len(right))], axis=1)
     macs, ns = costs.of(rule)
-    return [
-        point(exits_taken(rule, scores, taus), right, np.array(macs), np.array(ns))
-        for taus in thresholds
-    ]
-
-
-def point(left: IntArray, right: Any, macs: IntArray, ns: IntArray) -> Point:
-    """What rows come to that leave at these exits, counted from 1."""
-    early, full = right[left - 1, np.arange(len(left))], right[-1]
-    shares = np.bincount(left - 1, minlength=len(right)) / len(left)
-    return Point(
-        accuracy=float(early.mean()),
-        accuracy_loss_points=100 * float(full.mean() - early.mean()),
-        harm=float((full & ~early).mean()),
-        macs=float(shares @ macs),
-        ns=float(shares @ ns),
-        exits=tuple(map(float, shares)),
+    return Curve(
+        accuracy=early.mean(axis=1),
+        accuracy_loss_points=100 * (full.mean() - early.mean(axis=1)),
+        harm=(full & ~early).mean(axis=1),
+        macs=shares @ np.array(macs, np.float64),
+        ns=shares @ np.array(ns, np.float64),
+        exits=shares,
     )
 
 
-def choose(found: Sequence[Point], target: Target, images: int) -> int:
+def choose(found: Curve, target: Target, images: int) -> int:
     """Number of the candidate that the target asks for.
 
     Parameters
     ----------
-    found : sequence of Point
-        On the calibration split, the one that lets nothing out first.
+    found : Curve
+        On the calibration split, the candidate that lets nothing out first.
     target : Target
     images : int
-        How many images the points are of.
+        How many images the curve is of.
 
     Raises
     ------
@@ -247,32 +269,26 @@ def choose(found: Sequence[Point], target: Target, images: int) -> int:
         If no candidate takes as little as the target says.
     """
     if target.risk is not None:
-        harms = np.rint([images * p.harm for p in found]).astype(np.int64)
+        harms = np.rint(images * found.harm).astype(np.int64)
         risk = target.risk
         if risk.control == "crc":
             return conformal(harms, images, risk.epsilon_points / 100)
         return learn_then_test(harms, images, risk.epsilon_points / 100, risk.delta)
     if target.accuracy_loss_points is not None:
-        kept = [j for j, p in enumerate(found) if p.accuracy_loss_points <= _eased(target)]
-        return min(kept, key=lambda j: found[j].macs, default=0)
+        # Rounding may add a little to a loss that is exactly as large as the limit.
+        kept = found.accuracy_loss_points <= target.accuracy_loss_points + 1e-9
+        return int(np.where(kept, found.macs, np.inf).argmin()) if kept.any() else 0
     name, limit, spent = _budget(found, target)
-    within = [j for j, value in enumerate(spent) if value <= limit]
-    if not within:
+    if spent.min() > limit:
         raise PlanError(
-            f"target: {name} = {limit:g} cannot be met; the least is {min(spent):g}: ask for that, "
-            "or take a smaller student"
+            f"target: {name} = {limit:g} cannot be met; the least is {spent.min():g}: ask for "
+            "that, or take a smaller student"
         )
-    return min(within, key=lambda j: found[j].accuracy_loss_points)
+    return int(np.where(spent <= limit, found.accuracy_loss_points, np.inf).argmin())
 
 
-def _eased(target: Target) -> float:
-    """The limit, and what rounding may add to a loss that is exactly as large."""
-    assert target.accuracy_loss_points is not None
-    return target.accuracy_loss_points + 1e-9
-
-
-def _budget(found: Sequence[Point], target: Target) -> tuple[str, float, list[float]]:
+def _budget(found: Curve, target: Target) -> tuple[str, float, FloatsJ]:
     if target.mean_macs is not None:
-        return "mean_macs", target.mean_macs, [p.macs for p in found]
+        return "mean_macs", target.mean_macs, found.macs
     assert target.mean_latency_ms is not None
-    return "mean_latency_ms", target.mean_latency_ms, [p.ns / 1e6 for p in found]
+    return "mean_latency_ms", target.mean_latency_ms, found.ns / 1e6
