@@ -212,6 +212,10 @@ class Deployment:
         What the planner expects without faults and jitter, with the input broadcast counted.
     notes : dict
         What the planner has to say (groups, partitions, [ours] parameters); JSON values.
+    of_run : callable or None
+        For rules that learn from one job for the next (a controller): makes what takes the place
+        of `fusion` in one run, with nothing learnt yet. A deployment serves many runs, so what a
+        run learns may lie neither in it nor in `fusion`.
     """
 
     stages: tuple[Stage, ...]
@@ -220,3 +224,8 @@ class Deployment:
     batching: Batching = field(default_factory=Batching)
     predicted_latency_ns: int | None = None
     notes: dict[str, Any] | None = None
+    of_run: Callable[[], Callable[[Job], Fusion]] | None = None
+
+    def fusions(self) -> Callable[[Job], Fusion]:
+        """What makes the fusion rules of one run, job by job."""
+        return self.fusion if self.of_run is None else self.of_run()

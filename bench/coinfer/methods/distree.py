@@ -6,36 +6,27 @@ own the difference to the features of the exit before, whether the devices go on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from coinfer.cluster import Cluster
-from coinfer.contract import SOURCE, Deployment, Job, Replica, Stage
+from coinfer.contract import SOURCE, Deployment, Job, Replica
 from coinfer.errors import PlanError
 from coinfer.methods.base import Parameters, Profile, Workshop
-from coinfer.methods.early_exit import EarlyExit, ExitLayout
+from coinfer.methods.early_exit import EarlyExit
 from coinfer.methods.exit_costs import Control, exit_costs
+from coinfer.methods.exits import calibrated, deployed, kept
+from coinfer.methods.gathered import ExitLayout
 from coinfer.methods.portions import late_after_ns, trained
-from coinfer.methods.rules import (
-    RULES,
-    Costs,
-    ExitRule,
-    RuleName,
-    Scheme,
-    Target,
-    Tuned,
-    exits_taken,
-    tune,
-)
-from coinfer.methods.rules.blind import Never
+from coinfer.methods.qos import Controller, QoS, rungs
+from coinfer.methods.rules import RULES, Costs, RuleName, Scheme, Target, Tuned
 from coinfer.methods.sizing import Sized, size_students
 from coinfer.models import JointSpec, Partition, StudentSpec, head_stage, student_stages
-from coinfer.training import JointArtifact, split_outputs
-from coinfer_kernels import backend
+from coinfer.training import JointArtifact
 
 
 class DistrEEParameters(Parameters, frozen=True, kw_only=True):
@@ -61,6 +52,8 @@ class DistrEEParameters(Parameters, frozen=True, kw_only=True):
         Name of a student among those that `students` lists; ``auto``: the largest that fits.
     patience : float
         Portions of an exit are late after this many times the predicted latency.
+    qos : QoS
+        A latency to hold, for which a controller opens the exits.
     """
 
     control: Control = "strict"
@@ -72,12 +65,18 @@ class DistrEEParameters(Parameters, frozen=True, kw_only=True):
     exits: int = 3
     student: str = "auto"
     patience: float = 1.5
+    qos: QoS = QoS()
 
     def __post_init__(self) -> None:
         if self.exits < 2 or self.devices < 1:
             raise PlanError(
                 f"distree: exits = {self.exits}, devices = {self.devices}; "
                 "use at least 2 exits and 1 device"
+            )
+        if self.qos.held and RULES[self.rule].alone:
+            raise PlanError(
+                f"distree: qos has nothing to open under rule = {self.rule!r}, whose rows all "
+                "leave at one exit; take another rule, such as max-probability"
             )
 
 
@@ -171,35 +170,17 @@ class DistrEE:
 
     def calibrate(self, plan: DistrEEPlan, profile: Profile, workshop: Workshop) -> DistrEEPlan:
         """Set the thresholds for the target on the calibration split."""
-        if self._parameters.rule == "never":
-            return plan
         assert plan.joint is not None
-        validation, calibration = (
-            split_outputs(plan.joint, workshop.zoo, split, data_dir=workshop.data_dir)
-            for split in ("validation", "calibration")
-        )
-        tuned = tune(
-            self._rule.learn(validation, self._parameters.temperature_scaling),
-            validation,
-            calibration,
-            self._parameters.target,
-            self._parameters.thresholds,
-            plan.costs,
-            # The definition, whichever back end is under test: a threshold must not depend on it.
-            backend.load("reference"),
-        )
-        return replace(plan, tuned=tuned)
+        return replace(plan, tuned=calibrated(self._parameters, plan.joint, plan.costs, workshop))
 
     def deploy(self, plan: DistrEEPlan, profile: Profile, cluster: Cluster) -> Deployment:
         """Blocks and exit heads on the devices, heads at the source."""
         assert plan.joint is not None
-        rule = Never() if plan.tuned is None else plan.tuned.rule
-        thresholds = () if plan.tuned is None else plan.tuned.thresholds
         spec, sha = plan.joint.spec, plan.joint.weights_sha256
-        exits = _asked(rule, thresholds, spec.exits)
+        rule, thresholds, exits = deployed(plan.tuned, spec.exits)
         strict = len(exits) > 1 and self._parameters.control == "strict"
         students = [
-            _kept(student_stages(spec, k, sha, strict=strict), exits)
+            kept(student_stages(spec, k, sha, strict=strict), exits)
             for k in range(len(plan.devices))
         ]
         # What a rule that reads features has no use for is left out.
@@ -208,9 +189,13 @@ class DistrEE:
         patience = self._parameters.patience
         predicted_ns = plan.costs.of(rule)[1][exits[-1] - 1]
 
-        def fusion(job: Job) -> EarlyExit:
+        def fusion(job: Job, controller: Controller | None = None) -> EarlyExit:
             late_ns = late_after_ns(predicted_ns, patience, profile.deadline_ns, job.size)
-            return EarlyExit(job, layout, rule, thresholds, strict, late_ns)
+            return EarlyExit(job, layout, rule, thresholds, strict, late_ns, controller)
+
+        def of_run() -> Callable[[Job], EarlyExit]:
+            assert plan.tuned is not None
+            return partial(fusion, controller=Controller(self._parameters.qos, rungs(plan.tuned)))
 
         return Deployment(
             stages=(*(s for student in students for s in student), *heads),
@@ -225,18 +210,5 @@ class DistrEE:
             fusion=fusion,
             predicted_latency_ns=predicted_ns,
             notes=plan.describe(),
+            of_run=of_run if self._parameters.qos.held else None,
         )
-
-
-def _asked(rule: ExitRule, thresholds: Sequence[float], exits: int) -> tuple[int, ...]:
-    """Exits that are deployed: all, or the one at which everything leaves."""
-    if not rule.alone:
-        return tuple(range(1, exits + 1))
-    scores = np.array([[b] for b in range(1, exits)], np.float32)
-    return (int(exits_taken(rule, scores, np.array(thresholds))[0]),) if thresholds else (exits,)
-
-
-def _kept(stages: list[Stage], exits: tuple[int, ...]) -> list[Stage]:
-    """Stages of a student without the heads of exits that nobody asks for, nor what follows."""
-    wanted = {f"e{b}" for b in exits} | {f"b{b}" for b in range(1, exits[-1] + 1)}
-    return [stage for stage in stages if stage.id.rpartition(".")[2] in wanted]

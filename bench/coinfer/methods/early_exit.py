@@ -8,10 +8,9 @@ start.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from coinfer.contract import (
     INPUT,
@@ -19,26 +18,20 @@ from coinfer.contract import (
     Answer,
     Arrival,
     Evaluate,
-    FloatArray,
     FusionContext,
     GiveUp,
     Job,
     Permit,
+    Scores,
     Stop,
     Timer,
 )
-from coinfer.methods.rows import aligned
+from coinfer.methods.gathered import ExitLayout, Gathered
+from coinfer.methods.qos import Controller
 from coinfer.methods.rules import ExitRule, ExitView
 
 LATE = "late"
-
-
-class ExitLayout(NamedTuple):
-    """Devices, one a partition; sizes of their portions; exits that are deployed, from 1."""
-
-    devices: tuple[str, ...]
-    filters: tuple[int, ...]
-    exits: tuple[int, ...]
+HELD = "held"
 
 
 class EarlyExit:
@@ -54,6 +47,8 @@ class EarlyExit:
     strict : bool
     patience_ns : int
         When the deepest exit with something in it is answered with zeros for the rest.
+    controller : Controller, optional
+        Opens and shuts exits as requests are late or in time; `thresholds` are then its own.
     """
 
     def __init__(
@@ -64,42 +59,46 @@ class EarlyExit:
         thresholds: Sequence[float],
         strict: bool,
         patience_ns: int,
+        controller: Controller | None = None,
     ) -> None:
         self._layout = layout
         self._rule = rule
-        self._thresholds = dict(zip(layout.exits, thresholds, strict=False))
+        self._thresholds = thresholds
+        self._controller = controller
         self._strict = strict
         self._patience_ns = patience_ns
         self._rows = job.rows
-        self._got: dict[int, dict[int, tuple[tuple[int, ...], FloatArray]]] = {
-            b: {} for b in layout.exits
-        }
+        self._got = {b: Gathered(job.rows, layout) for b in layout.exits}
         self._place = 0
         self._answering: dict[str, tuple[int, ...]] = {}
         self._judging: int | None = None
         self._said: list[dict[int, int]] = []
         self._late = False
+        self._unjudged = len(job.rows)
 
     def on_arrival(self, arrival: Arrival, ctx: FusionContext) -> Iterable[Action]:
         """Keep a portion, or answer with the logits of a head."""
+        if (sent := self._layout.sent.get(arrival.stage)) is not None:
+            b, k = sent
+            self._got[b].put(k, arrival.rows, arrival.value)
+            return self._advance(ctx)
         if arrival.stage == INPUT:
-            return [Timer(self._patience_ns, LATE), *self._advance(ctx)]
+            return [*self._timers(), *self._advance(ctx)]
         if arrival.stage in self._answering:
             return self._answer(arrival, ctx)
-        if arrival.stage == f"head{self._judging}":
-            return self._judge(arrival, ctx)
-        student, _, part = arrival.stage.partition(".e")
-        self._got[int(part)][int(student[1:])] = (arrival.rows, arrival.value)
-        return self._advance(ctx)
+        return self._judge(arrival, ctx)
 
     def on_timer(self, token: str, ctx: FusionContext) -> Iterable[Action]:
         """Answer from the deepest complete exit, else from the shallowest that has begun."""
+        if token == HELD:
+            self._judged(late=True, requests=self._unjudged)
+            return []
         self._late = True
         # Rows that are being judged answer from that exit, which is complete.
         if not self._rows or self._judging is not None:
             return []
-        begun = [b for b in self._layout.exits if self._answers(b) and self._got[b]]
-        complete = [b for b in begun if self._missing(b, ctx) == 0]
+        begun = [b for b in self._layout.exits if self._answers(b) and self._got[b].there]
+        complete = [b for b in begun if not self._missing(b, ctx)]
         return self._settle(complete[-1] if complete else begun[0]) if begun else []
 
     def on_peer(self, device: str, alive: bool, ctx: FusionContext) -> Iterable[Action]:
@@ -113,7 +112,7 @@ class EarlyExit:
             b = self._layout.exits[self._place]
             if self._missing(b, ctx):
                 break
-            if not self._got[b]:
+            if not self._got[b].there:
                 rows, self._rows = self._rows, ()
                 return [*actions, GiveUp(rows)]
             self._place += 1
@@ -125,10 +124,13 @@ class EarlyExit:
         """Whether the source has a head for exit b."""
         return b >= self._rule.first_head or b == self._layout.exits[-1]
 
-    def _missing(self, b: int, ctx: FusionContext) -> int:
-        """Portions of an exit that may still come."""
-        devices = self._layout.devices
-        return sum(k not in self._got[b] and ctx.alive(d) for k, d in enumerate(devices))
+    def _missing(self, b: int, ctx: FusionContext) -> bool:
+        """Whether portions of an exit may still come."""
+        there = self._got[b].there
+        for k, device in enumerate(self._layout.devices):
+            if k not in there and ctx.alive(device):
+                return True
+        return False
 
     def _decide(self, b: int, ctx: FusionContext) -> list[Action]:
         """Which rows leave at exit b, and what the devices are told."""
@@ -136,7 +138,7 @@ class EarlyExit:
             return self._evaluate(b, self._rows)
         if self._rule.reads_logits:
             self._judging = b
-            return [Evaluate(f"head{b}", self._rows, (self._whole(b, self._rows),))]
+            return [Evaluate(f"head{b}", self._rows, (self._got[b].of(self._rows),))]
         if b < self._rule.first:
             return self._tell(b)
         leaving = self._leaving(self._view(b, self._rows), ctx)
@@ -150,7 +152,7 @@ class EarlyExit:
         labels = dict(zip(rows, map(int, confidence.label), strict=True))
         self._said.append(labels)
         history = np.array([[said[row] for row in rows] for said in self._said], np.int64)
-        view = replace(self._view(b, rows), confidence=confidence, labels=history)
+        view = self._view(b, rows, confidence, history)
         leaving = rows if self._late else self._leaving(view, ctx)
         self._rows = tuple(row for row in rows if row not in leaving)
         answer = self._answered(b, leaving, [labels[row] for row in leaving])
@@ -174,43 +176,38 @@ class EarlyExit:
 
     def _leaving(self, view: ExitView, ctx: FusionContext) -> tuple[int, ...]:
         scores = self._rule.scores(view, ctx.kernels)
-        leaves = self._rule.leaves(scores, self._thresholds[view.exit])
+        controller = self._controller
+        thresholds = self._thresholds if controller is None else controller.thresholds
+        leaves = self._rule.leaves(scores, thresholds[self._layout.exits.index(view.exit)])
         return tuple(row for row, leave in zip(view.rows, leaves, strict=True) if leave)
 
-    def _view(self, b: int, rows: tuple[int, ...]) -> ExitView:
+    def _view(
+        self,
+        b: int,
+        rows: tuple[int, ...],
+        confidence: Scores | None = None,
+        labels: npt.NDArray[np.int64] | None = None,
+    ) -> ExitView:
         """What is there of exit b and, of the same portions, of the one before."""
         place = self._layout.exits.index(b)
-        before = self._layout.exits[place - 1] if place else None
-        there = [k for k in sorted(self._got[b]) if before is None or k in self._got[before]]
-        ends = np.cumsum((0, *self._layout.filters))
+        here = self._got[b]
+        earlier = self._got[self._layout.exits[place - 1]] if place else None
+        there = here.there if earlier is None else here.there & earlier.there
+        columns = self._layout.columns_of(there)
         return ExitView(
             exit=b,
             rows=rows,
-            features=self._vector(b, rows, there),
-            before=None if before is None else self._vector(before, rows, there),
-            columns=np.concatenate(
-                [np.arange(0), *(np.arange(ends[k], ends[k + 1]) for k in there)]
-            ),
+            features=here.of(rows, columns),
+            before=None if earlier is None else earlier.of(rows, columns),
+            columns=columns,
+            confidence=confidence,
+            labels=labels,
         )
-
-    def _whole(self, b: int, rows: tuple[int, ...]) -> FloatArray:
-        return self._vector(b, rows, range(len(self._layout.devices)))
-
-    def _vector(self, b: int, rows: tuple[int, ...], partitions: Iterable[int]) -> FloatArray:
-        """Portions side by side, zeros for what is missing; shape (rows, values)."""
-        parts = [np.zeros((len(rows), 0), np.float32)]
-        for k in partitions:
-            if k in self._got[b]:
-                here, value = self._got[b][k]
-                parts.append(aligned(value, here, rows))
-            else:
-                parts.append(np.zeros((len(rows), self._layout.filters[k]), np.float32))
-        return np.concatenate(parts, axis=1)
 
     def _evaluate(self, b: int, rows: tuple[int, ...]) -> list[Action]:
         self._rows = tuple(row for row in self._rows if row not in rows)
         self._answering[f"head{b}"] = rows
-        return [Evaluate(f"head{b}", rows, (self._whole(b, rows),))]
+        return [Evaluate(f"head{b}", rows, (self._got[b].of(rows),))]
 
     def _answer(self, arrival: Arrival, ctx: FusionContext) -> list[Action]:
         labels = ctx.kernels.exit_scores(arrival.value).label
@@ -218,6 +215,19 @@ class EarlyExit:
         return [self._answered(b, arrival.rows, [int(label) for label in labels])]
 
     def _answered(self, b: int, rows: tuple[int, ...], labels: Sequence[int]) -> Answer:
-        present = len(self._got[b])
+        present = len(self._got[b].there)
+        self._judged(late=self._late, requests=len(rows))
         degraded = self._late or present < len(self._layout.devices)
         return Answer(rows, tuple(labels), exit=b, degraded=degraded, present=present)
+
+    def _timers(self) -> list[Action]:
+        late = Timer(self._patience_ns, LATE)
+        return (
+            [late] if self._controller is None else [late, Timer(self._controller.latency_ns, HELD)]
+        )
+
+    def _judged(self, *, late: bool, requests: int) -> None:
+        """Tell the controller of requests once: when they are answered, or when they are late."""
+        if self._controller is not None and self._unjudged:
+            self._unjudged -= requests
+            self._controller.judged(late=late, requests=requests)

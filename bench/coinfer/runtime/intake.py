@@ -30,7 +30,8 @@ class Intake:
     """
 
     def __init__(self, topology: Topology, ctx: Context, feed: Feed) -> None:
-        self._deployment = topology.deployment
+        self._batching = topology.deployment.batching
+        self._fusion = topology.deployment.fusions()
         self._ctx = ctx
         self._feed = feed
         self._opened = 0
@@ -40,7 +41,7 @@ class Intake:
 
     def add(self, request: int) -> None:
         """Take in a request."""
-        batching = self._deployment.batching
+        batching = self._batching
         self._forming.append(request)
         full = len(self._forming) == batching.rows
         if batching.eager:
@@ -77,6 +78,6 @@ class Intake:
     def _open(self, rows: tuple[int, ...], size: int) -> OpenJob:
         job = Job(self._opened, rows, size)
         self._opened += 1
-        opened = OpenJob(job, self._deployment.fusion(job), self._ctx.now_ns)
+        opened = OpenJob(job, self._fusion(job), self._ctx.now_ns)
         self.jobs[job.id] = opened
         return opened

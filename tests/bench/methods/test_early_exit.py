@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Permit, Stop, Timer
-from coinfer.methods.early_exit import EarlyExit, ExitLayout
+from coinfer.methods.early_exit import EarlyExit
+from coinfer.methods.gathered import ExitLayout
 from coinfer.methods.rules.blind import Never
 from coinfer.methods.rules.confidence import MaxProbability
 from coinfer.methods.rules.feature_difference import FeatureDifference
