@@ -105,11 +105,15 @@ def test_the_commands_of_the_first_page(coinfer, root, tmp_path):
     text = page.read_text(encoding="utf-8")
     suite = re.search(r"^```toml\n# bits\.toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert suite is not None
-    (tmp_path / "bits.toml").write_text(suite[1], encoding="utf-8")
+    # Two seeds instead of six: what they show is the same, but for the verdicts.
+    fewer, changes = re.subn(r"run_seed = .*", "run_seed = [0, 1]", suite[1])
+    assert changes == 1
+    (tmp_path / "bits.toml").write_text(fewer, encoding="utf-8")
     commands = commands_of(page)
     outputs = coinfer(commands)
     assert [output.rstrip().rpartition(" ")[2] for output in outputs] == ["0"] * len(outputs)
     by_command = {" ".join(words): output for words, output in zip(commands, outputs, strict=True)}
-    assert "18 cells" in by_command["run bits.toml -n"]
-    assert "int4 answers" in " ".join(by_command["run bits.toml -o out"].split())
+    assert "6 cells" in by_command["run bits.toml -n"]
+    answer = " ".join(by_command["run bits.toml -o out"].split())
+    assert "the median latency of int4 against that of raw is inconclusive" in answer
     assert json.loads((tmp_path / "bits.json").read_bytes())["traceEvents"]
