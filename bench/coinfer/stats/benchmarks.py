@@ -50,9 +50,7 @@ def between_benchmarks(
         Of `coinfer.metrics.BENCHMARK_METRICS`.
     rules : Rules
     """
-    questions = [
-        question for new in news for question in _questions(base, new, metrics, rules.threshold)
-    ]
+    questions = [question for new in news for question in _questions(base, new, metrics)]
     return judge(questions, rules)
 
 
@@ -60,7 +58,6 @@ def _questions(
     named_base: tuple[str, BenchmarkFile],
     named_new: tuple[str, BenchmarkFile],
     metrics: Sequence[Metric],
-    threshold: float,
 ) -> Iterator[Question]:
     (base_label, base), (new_label, new) = named_base, named_new
     others = {_key(b): b for b in new.benchmarks}
@@ -70,9 +67,11 @@ def _questions(
         floor = _floor(base, others, metric)
         for benchmark in base.benchmarks:
             if not benchmark.is_peer:
-                question = Question(metric, benchmark.where, base_label, new_label, (), floor=floor)
-                if floor > threshold:
-                    question = msgspec.structs.replace(question, reason=_said(floor))
+                question = Question(
+                    *(metric, benchmark.where, base_label, new_label, ()),
+                    floor=floor,
+                    floor_of="what is the same in both files",
+                )
                 yield _asked(question, benchmark, others, only_new, (base, new))
 
 
@@ -102,11 +101,6 @@ def _asked(
         return _refused(question, "no memcpy was timed beside it")
     pairs = tuple(zip(*_blocks(before, after), strict=True))
     return msgspec.structs.replace(question, pairs=pairs)
-
-
-def _said(floor: float) -> str:
-    told = f"the same code differs by up to {100 * floor:.1f} % between the two files"
-    return f"{told}: no smaller change counts"
 
 
 def _refused(question: Question, reason: str) -> Question:

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from coinfer.metrics import Metric
+from coinfer.stats.floor import floor_of_cells
 from coinfer.stats.items import Grades, ItemTest, item_test
 from coinfer.stats.verdicts import Question, Row, Rules, effect, judge
 from coinfer.store import StoredCell
@@ -184,8 +185,14 @@ def _question(
         return _refused(question, "not-comparable", "not measured")
     lost = len(done) - len(both)
     reason = f"{lost} of {len(done)} seeds have no partner" if lost else None
-    items = _items(metric, both, base_units, new_units, grades)
-    return msgspec.structs.replace(question, pairs=known, reason=reason, items=items)
+    cells = [units[unit] for units in (base_units, new_units) for unit in both]
+    return msgspec.structs.replace(
+        question,
+        pairs=known,
+        reason=reason,
+        items=_items(metric, both, base_units, new_units, grades),
+        floor=floor_of_cells(metric, cells),
+    )
 
 
 def _items(

@@ -119,7 +119,10 @@ class Question(msgspec.Struct, frozen=True):
     reason : str or None
         A reservation that holds even where there is a verdict.
     floor : float
-        Relative change of what is the same on both sides: no smaller change matters.
+        How far what is the same differs from itself, as a relative change or, of shares, a
+        difference: no smaller change matters.
+    floor_of : str
+        What that is the floor of.
     items : tuple of ItemTest
     """
 
@@ -132,6 +135,7 @@ class Question(msgspec.Struct, frozen=True):
     refusal: tuple[Literal["not-comparable", "missing"], str] | None = None
     reason: str | None = None
     floor: float = 0.0
+    floor_of: str = "a cell that is run twice"
     items: tuple[ItemTest, ...] = ()
 
 
@@ -154,6 +158,7 @@ def _row(
     q: Question, rules: Rules, p_value: float | None, p_adjusted: float | None, needed: int
 ) -> Row:
     share = q.metric.scale == "share"
+    threshold = rules.threshold_share if share else rules.threshold
     row = Row(
         metric=q.metric.name,
         where=dict(q.where),
@@ -161,11 +166,11 @@ def _row(
         new=q.new,
         verdict="inconclusive",
         regression=False,
-        threshold=max(rules.threshold_share if share else rules.threshold, q.floor),
+        threshold=max(threshold, q.floor),
         alpha=rules.alpha,
         pairs=len(q.pairs),
         exact=q.exact,
-        reason=q.reason,
+        reason=q.reason or _floor_told(q, threshold),
         items=q.items,
     )
     if q.refusal is not None:
@@ -193,13 +198,21 @@ def _row(
     large = abs(mean) > margin
     if q.exact:
         decided: Verdict = _directed(q.metric, mean) if large else "same"
-        return _finished(row, decided, q.reason)
+        return _finished(row, decided, row.reason)
     assert p_adjusted is not None
     if large and p_adjusted <= rules.alpha:
-        return _finished(row, _directed(q.metric, mean), q.reason)
+        return _finished(row, _directed(q.metric, mean), row.reason)
     if not any(effects) or equivalence_p(effects, margin) <= rules.alpha:
-        return _finished(row, "same", q.reason)
+        return _finished(row, "same", row.reason)
     return _doubtful(row, rules, needed)
+
+
+def _floor_told(q: Question, threshold: float) -> str | None:
+    """Say where no change counts that would have counted otherwise."""
+    if q.floor <= threshold:
+        return None
+    size = f"{100 * q.floor:.1f} {'points' if q.metric.scale == 'share' else '%'}"
+    return f"{q.floor_of} differs by up to {size}: no smaller change counts"
 
 
 def _doubtful(row: Row, rules: Rules, needed: int) -> Row:

@@ -64,6 +64,9 @@ class StoredCell(msgspec.Struct, frozen=True):
         Digest of ``records.parquet``.
     timeline_sha256 : str or None
         Digest of ``timeline.parquet``; None where no timeline was asked for.
+    again : dict
+        Figures of the same cell when it was run once more (``--aa``), or its ``error``: how far
+        two of them differ is what a difference has to exceed. Empty where it was not.
     """
 
     schema: int
@@ -75,6 +78,7 @@ class StoredCell(msgspec.Struct, frozen=True):
     notes: dict[str, Any] = {}
     records_sha256: str | None = None
     timeline_sha256: str | None = None
+    again: dict[str, Any] = {}
 
 
 class _Versioned(msgspec.Struct):

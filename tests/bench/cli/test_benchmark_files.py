@@ -80,6 +80,19 @@ def test_a_slower_kernel_is_a_regression_and_a_faster_one_is_not(write, coinfer)
     assert len([line for line in markdown.stdout.splitlines() if line.startswith("|")]) == 4
 
 
+def test_several_new_files_are_one_table_with_sentences(write, coinfer):
+    base = write("base.json", benchmark())
+    news = [write(f"new{n}.json", benchmark(ns=ns)) for n, ns in enumerate((1000.5, 1050))]
+    done = coinfer("compare", base, *news, "--format", "json")
+    assert done.exit_code == 4
+    same, slower = rows(done)
+    assert (same["verdict"], slower["verdict"]) == ("same", "slower")
+    assert slower["p_adjusted"] == pytest.approx(2 * slower["p_value"])
+    assert "new1.json is 5.0 % slower than base.json (4." in slower["sentence"]
+    paper = coinfer("compare", base, *news, "--format", "latex", "--sort", "verdict")
+    assert "slower" in paper.stdout.split("midrule")[1].splitlines()[1]
+
+
 def test_a_slower_machine_is_not_held_against_the_kernel(write, coinfer):
     base = write("base.json", benchmark())
     new = write("new.json", benchmark(ns=1100, memcpy=960))

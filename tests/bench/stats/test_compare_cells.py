@@ -185,6 +185,35 @@ def test_a_false_alarm_in_a_table_without_differences_is_rare():
     assert alarms <= stats.binom.ppf(0.999, tables, 0.05)
 
 
+def test_what_a_cell_differs_from_itself_by_is_the_least_that_counts():
+    """Ten percent between methods; the same cell run twice differs by 20 % one way or the other."""
+
+    def twice(cells, factor):
+        return [
+            msgspec.structs.replace(
+                stored,
+                again={
+                    "latency_p50_ms": stored.figures["latency_p50_ms"]
+                    * factor ** (1 if stored.cell.repeat % 2 else -1)
+                    * 1.05
+                },
+            )
+            for stored in cells
+        ]
+
+    cells = run(by_method(50, 1.10, noise=0.001), seeds=1, repeat=list(range(8)), mode=["native"])
+    assert one(within_run(cells, [P50], Rules(), base="nonn")).verdict == "slower"
+    quiet = one(within_run(twice(cells, 1.001), [P50], Rules(), base="nonn"))
+    assert (quiet.verdict, quiet.threshold) == ("slower", pytest.approx(0.051, abs=0.002))
+    assert "a cell that is run twice differs by up to 5.1 %" in quiet.reason
+    loud = one(within_run(twice(cells, 1.2), [P50], Rules(), base="nonn"))
+    assert loud.threshold > 0.1
+    assert loud.verdict != "slower"
+    # A second time that failed, or that nobody asked for, is no evidence.
+    failed = [msgspec.structs.replace(stored, again={"error": "died"}) for stored in cells]
+    assert one(within_run(failed, [P50], Rules(), base="nonn")).threshold == 0.02
+
+
 def test_between_runs_virtual_time_is_exact():
     old, new = run(by_method(50, 1)), run(by_method(50, 1))
     rows = against(old, new, [P50])
