@@ -1,4 +1,4 @@
-"""``coinfer report --export-…``: a run as files for other programs and for papers."""
+"""``coinfer report --html`` and ``--export-…``: runs as files for others to read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
+from coinfer.cli.export_html import write_html
 from coinfer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Exports(NamedTuple):
     parquet: Path | None = None
     markdown: Path | None = None
     latex: Path | None = None
+    html: Path | None = None
 
 
 def export(runs: Sequence[tuple[RunFolder, Contents]], exports: Exports) -> None:
@@ -42,6 +44,8 @@ def export(runs: Sequence[tuple[RunFolder, Contents]], exports: Exports) -> None
     for path, table in ((exports.markdown, run_markdown), (exports.latex, run_latex)):
         if path is not None:
             written.append(_write_tables(runs, path, table))
+    if exports.html is not None:
+        written.append(write_html(runs, exports.html))
     for path in written:
         typer.echo(f"wrote {path}", err=True)
 

@@ -20,6 +20,10 @@ def report(
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TABLE,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write the report to this file, for a browser; needs no network."),
+    ] = None,
     export_trace: Annotated[
         Path | None,
         typer.Option(help="Write timelines of cells to this file, for Perfetto or Chrome."),
@@ -61,7 +65,7 @@ def report(
         return
     if cell or requests:
         raise UsageError("--cell and --requests are for --export-trace; give that, too")
-    exports = Exports(export_csv, export_parquet, export_markdown, export_latex)
+    exports = Exports(export_csv, export_parquet, export_markdown, export_latex, html)
     if files:
         if any(exports):
             raise UsageError(f"{files[0]}: holds benchmarks; only runs can be exported")

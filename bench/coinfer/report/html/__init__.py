@@ -1,0 +1,6 @@
+"""The report as one file that opens in a browser without a network."""
+
+from coinfer.report.html.material import Shown
+from coinfer.report.html.page import page
+
+__all__ = ["Shown", "page"]
