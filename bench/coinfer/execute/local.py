@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.errors import CoinferError
 from coinfer.execute.cell import run_cell
+from coinfer.execute.exits import exit_figures
 from coinfer.execute.prepare import Prepared, deployment_key, prepare
 from coinfer.execute.resilience import statics
 from coinfer.execute.stage_costs import costs_told
@@ -174,7 +175,10 @@ def _run_one(
         prepared = prepare(cell)
         with _time_limit(timeout_s):
             ran = run_cell(cell, prepared, runner, on_request)
-        known = statics(cell, prepared, runner)
+        known = {
+            **statics(cell, prepared, runner),
+            **exit_figures(cell, prepared, ran.outcome.records, runner),
+        }
     except CoinferError as error:
         return _failed(cell, prepared, str(error), begin)
     except Exception as error:  # A cell's failure is data: it must not take the others along.

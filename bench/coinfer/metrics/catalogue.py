@@ -47,6 +47,8 @@ _ALL: Final = (
     Metric("goodput_rps", "higher", "ratio", "goodput", "requests/s"),
     Metric("max_rate_rps", "higher", "ratio", "highest rate in time", "requests/s"),
     Metric("macs_per_request", "lower", "ratio", "MACs per request", "MACs"),
+    Metric("macs_saved_fraction", "higher", "share", "MACs saved by exits"),
+    Metric("realised_risk", "lower", "share", "requests harmed by early exits"),
     Metric("macs_wasted_per_request", "lower", "ratio", "wasted MACs per request", "MACs"),
     Metric("bytes_up_per_request", "lower", "ratio", "bytes up per request", "B"),
     Metric("bytes_down_per_request", "lower", "ratio", "bytes down per request", "B"),

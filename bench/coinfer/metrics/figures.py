@@ -22,6 +22,12 @@ STATICS: Final = (
 )
 """Names of what is known of a deployment without a run; see `coinfer.metrics.resilience`."""
 
+EXITS: Final = (
+    *("exit_rule", "threshold", "target", "macs_saved_fraction"),
+    *("accuracy_loss_points", "realised_risk", "ece"),
+)
+"""Names of what is told of methods that can exit early; see `coinfer.execute.exits`."""
+
 FIGURES: Final = (
     *("requests", "ok", "degraded", "timeout", "failed"),
     *("accuracy", "accuracy_answered"),
@@ -37,6 +43,7 @@ FIGURES: Final = (
     *("recovery_mean_ms", "recovery_max_ms"),
     *("lost_messages", "corrupt_messages", "stale_messages", "foreign_messages"),
     *("duration_s", "trace_sha256", "fidelity", "warnings"),
+    *EXITS,
     *STATICS,
 )
 """Names of all figures, in the order in which they are shown."""
@@ -51,15 +58,15 @@ def figures(outcome: Outcome, cell: Cell, told: Mapping[str, Any]) -> dict[str, 
     cell : Cell
     told : mapping
         Figures that no record holds: ``peak_memory_bytes``, the most that one device holds, what
-        there is of `STATICS`, and ``max_rate_rps`` where a rate was searched for.
+        there is of `STATICS` and `EXITS`, and ``max_rate_rps`` where a rate was searched for.
 
     Returns
     -------
     dict
         One entry for each name in `FIGURES`, but for ``latency_p999_ms`` where there are too few
         requests for it, ``max_rate_rps`` where no rate was searched for, ``rapl_j`` and
-        ``rapl_scope`` where the machine does not tell what it draws, and what of `STATICS` is not
-        known; JSON values only. Requests of the warm-up count nowhere.
+        ``rapl_scope`` where the machine does not tell what it draws, and what of `STATICS` and
+        `EXITS` is not known; JSON values only. Requests of the warm-up count nowhere.
 
     Raises
     ------

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from coinfer.report.answer import answers
+from coinfer.report.exits import exit_lines
 from coinfer.report.failures import ABOUT, failure_table
 from coinfer.report.faults import fault_lines
 from coinfer.report.numbers import amount, milliseconds
@@ -160,6 +161,7 @@ def _mind(console: Console, contents: Contents) -> None:
     _list(console, "fidelity", "cyan", _fidelity(contents))
     _list(console, "time", "cyan", _native(contents))
     _list(console, "faults", "cyan", fault_lines(contents))
+    _list(console, "exits", "cyan", exit_lines(contents))
     lines = [f"{text} (in {count} of {total} cells)" for text, count in warnings.items()]
     _list(console, "warning", "yellow", lines)
     failed = [s for s in contents.cells if s.status == "failed"]

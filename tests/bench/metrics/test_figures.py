@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coinfer.cluster import Cluster, Device, Link, Workload
 from coinfer.errors import ExecutionError, UsageError
-from coinfer.metrics import FIGURES, METRICS, STATICS, figures, metric, percentiles_told
+from coinfer.metrics import EXITS, FIGURES, METRICS, STATICS, figures, metric, percentiles_told
 from coinfer.metrics.latency import latency_figures
 from coinfer.runtime.record import Fidelity, Outcome, Record
 from coinfer.suite import expand, load_suite
@@ -73,7 +73,7 @@ OUTCOME = Outcome(
 
 def test_figures_by_hand():
     got = figures(OUTCOME, cell(4), {"peak_memory_bytes": 12345})
-    not_here = ("latency_p999_ms", "max_rate_rps", "rapl_j", "rapl_scope", *STATICS)
+    not_here = ("latency_p999_ms", "max_rate_rps", "rapl_j", "rapl_scope", *EXITS, *STATICS)
     assert tuple(got) == tuple(name for name in FIGURES if name not in not_here)
     assert [got[s] for s in ("requests", "ok", "degraded", "timeout", "failed")] == [4, 2, 1, 1, 0]
     assert got["accuracy"] == 2 / 4

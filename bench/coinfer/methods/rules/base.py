@@ -139,7 +139,9 @@ def scores_of(rule: ExitRule, outputs: SplitOutputs, kernels: Kernels) -> FloatA
     return np.stack([rule.scores(view, kernels) for view in views(rule, outputs, kernels)])
 
 
-def exits_taken(rule: ExitRule, scores: FloatArray, thresholds: FloatArray) -> IntArray:
+def exits_taken(
+    rule: ExitRule, scores: FloatArray, thresholds: npt.NDArray[np.float64]
+) -> IntArray:
     """Exit (from 1) of each row for scores of shape (B − 1, N) and one threshold an exit.
 
     Examples

@@ -14,7 +14,7 @@ from coinfer.errors import PlanError, UsageError
 from coinfer.methods.rules.base import BoolArray, ExitRule, exits_taken, scores_of
 from coinfer.methods.rules.candidates import Scheme, Thresholds, candidates
 from coinfer.methods.rules.risk import conformal, learn_then_test
-from coinfer.training import SplitOutputs
+from coinfer.training import SplitOutputs, reliability
 
 FloatsJ: TypeAlias = npt.NDArray[np.float64]
 
@@ -156,12 +156,16 @@ class Tuned(NamedTuple):
     curve : Curve
         What each candidate did on the calibration split.
     chosen : int
+    ece : float
+        Calibration error of the answers that the chosen thresholds give on the calibration split,
+        each by its exit's temperature.
     """
 
     rule: ExitRule
     candidates: Thresholds
     curve: Curve
     chosen: int
+    ece: float
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -182,6 +186,7 @@ class Tuned(NamedTuple):
             "accuracy_loss_points": point.accuracy_loss_points,
             "harm_points": 100 * point.harm,
             "exits": list(point.exits),
+            "ece": self.ece,
             "mean_macs": point.macs,
             "mean_latency_ms": point.ns / 1e6,
         }
@@ -218,10 +223,21 @@ def tune(
     scores = scores_of(rule, calibration, kernels)
     if target.threshold is not None:
         made = np.full((1, len(scores)), target.threshold, np.float64)
-        return Tuned(rule, made, curve(rule, scores, calibration.right, made, costs), 0)
+        found, j = curve(rule, scores, calibration.right, made, costs), 0
+        return Tuned(rule, made, found, j, _ece(rule, scores, made[j], calibration))
     made = candidates(rule, scores_of(rule, validation, kernels), scheme)
     found = curve(rule, scores, calibration.right, made, costs)
-    return Tuned(rule, made, found, choose(found, target, len(calibration.labels)))
+    j = choose(found, target, len(calibration.labels))
+    return Tuned(rule, made, found, j, _ece(rule, scores, made[j], calibration))
+
+
+def _ece(
+    rule: ExitRule, scores: FloatArray, thresholds: Thresholds, outputs: SplitOutputs
+) -> float:
+    left = exits_taken(rule, scores, thresholds)
+    temperatures = np.array([rule.temperature(b + 1) for b in range(len(outputs.logits))])
+    logits = outputs.logits[left - 1, np.arange(len(left))] / temperatures[left - 1, None]
+    return reliability(logits.astype(np.float32), outputs.labels).ece
 
 
 def curve(
