@@ -182,7 +182,10 @@ def swept(network: Network, resamplings: int, seed: int = 0) -> Swept:
             _oracle(network, kind, found)
             continue
         rule = kind.learn(network.validation)
-        scored = [scores_of(rule, split, kernels) for split in network[2:5]]
+        scored = [
+            scores_of(rule, split, kernels)
+            for split in (network.validation, network.calibration, network.test)
+        ]
         # Where there is nothing to share out, budgets are no way of their own.
         schemes = ("shared",) if rule.alone or name in ("random", "patience") else get_args(Scheme)
         for scheme in schemes:
