@@ -18,11 +18,15 @@ class What(StrEnum):
     SUITES = "suites"
     AXES = "axes"
     METHODS = "methods"
+    METRICS = "metrics"
     DATASETS = "datasets"
+    ENCODINGS = "encodings"
     KERNELS = "kernels"
     DEVICES = "devices"
     CLUSTERS = "clusters"
+    FAULTS = "faults"
     RUNS = "runs"
+    SCHEMA = "schema"
 
 
 def list_(
@@ -32,15 +36,21 @@ def list_(
         Path, typer.Option("-o", "--output", help="Folder whose runs are listed.")
     ] = RUNS,
 ) -> None:
-    """List suites, axes, methods, data sets, kernels, devices, clusters or runs."""
+    """List what there is to choose from, or print the JSON Schema of suite files."""
+    if what is What.SCHEMA:
+        print_json(_schema())
+        return
     listing: dict[What, Callable[[], list[dict[str, Any]]]] = {
         What.SUITES: _suites,
         What.AXES: _axes,
         What.METHODS: _methods,
+        What.METRICS: _metrics,
         What.DATASETS: _datasets,
+        What.ENCODINGS: _encodings,
         What.KERNELS: _kernels,
         What.DEVICES: _devices,
         What.CLUSTERS: _clusters,
+        What.FAULTS: _faults,
         What.RUNS: lambda: _runs(output),
     }
     rows = listing[what]()
@@ -128,6 +138,47 @@ def _datasets() -> list[dict[str, Any]]:
     import coinfer_datasets
 
     return [dict(row) for row in coinfer_datasets.available()]
+
+
+def _metrics() -> list[dict[str, Any]]:
+    from coinfer.metrics import METRICS
+
+    return [
+        {"name": name, "what": metric.noun, "unit": metric.unit, "better": metric.better}
+        for name, metric in METRICS.items()
+    ]
+
+
+def _encodings() -> list[dict[str, Any]]:
+    """Encodings, each with the size of a frame of 4096 elements; of sparse ones the largest."""
+    from coinfer.suite import Axes
+    from coinfer.suite.typed import allowed_values
+    from coinfer_kernels import encoded_size
+
+    return [
+        {"name": name, "bytes_of_1x64x8x8": encoded_size((1, 64, 8, 8), name)}
+        for name in allowed_values(Axes, "encoding")
+    ]
+
+
+def _faults() -> list[dict[str, Any]]:
+    """Lists of faults that suites name without defining them."""
+    import msgspec
+
+    from coinfer.cluster import FAULTS
+
+    rows = []
+    for name, faults in FAULTS.items():
+        told = [{k: v for k, v in msgspec.to_builtins(e).items() if v} for e in faults.events]
+        rows.append({"name": name, "events": told})
+    return rows
+
+
+def _schema() -> dict[str, Any]:
+    from coinfer.cli import engine
+    from coinfer.suite.json_schema import suite_json_schema
+
+    return suite_json_schema(engine.methods())
 
 
 def _kernels() -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,6 +16,7 @@ from coinfer.cli.console import RUNS, output_console, progress_console
 from coinfer.cli.options import AxisOption, MethodOption
 
 if TYPE_CHECKING:
+    from coinfer.cli.session import Todo
     from coinfer.store import RunFolder
     from coinfer.suite import Cell
 
@@ -30,14 +32,22 @@ def run(
     seed: Annotated[str | None, typer.Option(help="Run seeds: 3, 0..4 or [1,2].")] = None,
     mode: Annotated[str | None, typer.Option(help="virtual, realtime or native.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="Print the cells and stop.")
+        bool,
+        typer.Option("-n", "--dry-run", help="Print the cells and the time they take, and stop."),
     ] = False,
     force: Annotated[
         bool,
         typer.Option("--force/--skip-existing", help="Start anew, or do only what is missing."),
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run cells again that have failed.")
+    ] = False,
+    twice: Annotated[
+        bool, typer.Option("--aa", help="Run each cell twice: how much figures differ by chance.")
+    ] = False,
     timeout: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds after which a cell has failed.")
+        float | None,
+        typer.Option(min=0.001, help="Seconds after which a cell is ended and has failed."),
     ] = None,
     timeline: Annotated[
         str | None,
@@ -62,9 +72,12 @@ def run(
 ) -> None:
     """Run a suite, or what is left of it, and report."""
     from coinfer.cli import engine
+    from coinfer.cli.beforehand import show_cells, told_time
     from coinfer.cli.choose import cells_of, overrides_of
+    from coinfer.cli.session import todo
     from coinfer.store import RunFolder, capture
     from coinfer.store.runfolder import check_writable
+    from coinfer.store.timings import estimate
 
     chosen = overrides_of(method or (), axis or (), seed, mode)
     resolved, cells = cells_of(suite, chosen, timeline, allow_oversubscribed=allow_oversubscribed)
@@ -73,14 +86,20 @@ def run(
     engine.check(cells, resolved.origin)
     environment = capture()
     folder = None if force else RunFolder.resume(output, resolved, environment)
+    what = partial(
+        todo, cells=cells, inputs_hash=engine.inputs_hash, retry_failed=retry_failed, twice=twice
+    )
     if dry_run:
-        _show_cells(folder, cells)
+        plan = what(folder)
+        show_cells(cells, plan)
+        told = estimate(plan.cells, output, resolved, environment.fingerprint, workers)
+        typer.echo(told_time(told, len(plan.cells)), err=True)
         return
     # Ctrl-C during the seconds before the first cell must also end in one line.
     before = signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         folder = folder or RunFolder.create(output, resolved, cells, environment)
-        _carry_out(folder, cells, workers, timeout, quiet)
+        _carry_out(folder, cells, what, workers, timeout, quiet)
     except KeyboardInterrupt as stop:
         _say_stopped(folder, stop)
     finally:
@@ -91,12 +110,14 @@ def run(
 def _carry_out(
     folder: RunFolder,
     cells: Sequence[Cell],
+    what: Callable[[RunFolder], Todo],
     workers: int,
     timeout_s: float | None,
     quiet: bool,
 ) -> None:
     from coinfer.cli import engine
-    from coinfer.cli.session import carry_out, todo
+    from coinfer.cli.beforehand import told_before
+    from coinfer.cli.session import carry_out
     from coinfer.cli.training_view import TrainingView
     from coinfer.cli.view import view_for
 
@@ -106,17 +127,15 @@ def _carry_out(
         # called done; with a full zoo this says nothing.
         with TrainingView(console, quiet) as training:
             engine.train(cells, training.progress)
-        left, hashes = todo(folder, tuple(cells), engine.inputs_hash)
-        if left and not quiet:
-            console.print(_percentiles(left))
-        if len(left) < len(cells) and not quiet:
-            done = len(cells) - len(left)
-            console.print(f"{done} of {len(cells)} cells are already done (--force runs them anew)")
-        with view_for(console, len(left), quiet) as view:
+        plan = what(folder)
+        if not quiet:
+            for line in told_before(cells, plan):
+                console.print(line)
+        with view_for(console, len(plan.cells), quiet) as view:
             finished = engine.run_cells(
-                left, workers=workers, timeout_s=timeout_s, on_progress=view.progress
+                plan.cells, workers=workers, timeout_s=timeout_s, on_progress=view.progress
             )
-            carry_out(folder, hashes, finished, view)
+            carry_out(folder, plan, finished, view)
 
 
 def _report(folder: RunFolder, quiet: bool) -> None:
@@ -129,26 +148,6 @@ def _report(folder: RunFolder, quiet: bool) -> None:
         show_run(output_console(), folder, contents)
     if any(stored.status == "failed" for stored in contents.cells):
         raise typer.Exit(3)
-
-
-def _show_cells(folder: RunFolder | None, cells: Sequence[Cell]) -> None:
-    from coinfer.cli import engine
-    from coinfer.cli.session import todo
-
-    left = {c.key for c in (todo(folder, tuple(cells), engine.inputs_hash)[0] if folder else cells)}
-    for cell in cells:
-        typer.echo(f"{'run ' if cell.key in left else 'done'}  {cell.key}")
-    typer.echo(f"{len(cells)} cells, {len(cells) - len(left)} of them already done", err=True)
-    if cells:
-        typer.echo(_percentiles(cells), err=True)
-
-
-def _percentiles(cells: Sequence[Cell]) -> str:
-    """Say before the run what its requests are enough for; all cells have the same workload."""
-    from coinfer.metrics import percentiles_told
-
-    workload = cells[0].workload
-    return percentiles_told(workload.requests - workload.warm_up)
 
 
 def _workers(asked: int | None, cells: Sequence[Cell]) -> int:

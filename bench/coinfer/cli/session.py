@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
 
 from coinfer.errors import CoinferError
 from coinfer.metrics import figures
@@ -22,8 +25,70 @@ class View(Protocol):
         """See a cell that has ended."""
 
 
+class Todo(NamedTuple):
+    """What is to be run.
+
+    Attributes
+    ----------
+    cells : list of Cell
+        In order; with ``--aa`` a cell stands there twice, unless its first result is there.
+    hashes : dict of str to str
+        Inputs hash of every cell of the run, by key.
+    standing : dict of str to StoredCell
+        Results that stay, by key; also those of cells that failed.
+    """
+
+    cells: list[Cell]
+    hashes: dict[str, str]
+    standing: dict[str, StoredCell]
+
+
+def todo(
+    run: RunFolder | None,
+    cells: Sequence[Cell],
+    inputs_hash: Callable[[Cell], str],
+    *,
+    retry_failed: bool = False,
+    twice: bool = False,
+) -> Todo:
+    """Cells that are still to be run.
+
+    A result stands if it is whole and came from the same inputs. Where it says that the cell
+    failed, it stands too, unless failed ones are to be tried again.
+
+    Parameters
+    ----------
+    run : RunFolder or None
+        None: nothing is there yet.
+    cells : sequence of Cell
+    inputs_hash : callable
+    retry_failed : bool
+    twice : bool
+        Every cell has to be there twice.
+    """
+    hashes = {cell.key: inputs_hash(cell) for cell in cells}
+    standing = {
+        stored.cell.key: stored
+        for stored in (run.contents().cells if run else ())
+        if stored.inputs_hash == hashes.get(stored.cell.key)
+        and not (stored.status == "failed" and retry_failed)
+    }
+    left: list[Cell] = []
+    # The second time comes when all cells of these seeds had their first, as far apart as
+    # two methods of one comparison are.
+    for _, block in groupby(cells, lambda c: (c.train_seed, c.run_seed, c.repeat)):
+        of_block = list(block)
+        left += [cell for cell in of_block if cell.key not in standing]
+        left += [cell for cell in of_block if twice and _once(standing.get(cell.key))]
+    return Todo(left, hashes, standing)
+
+
+def _once(stored: StoredCell | None) -> bool:
+    return stored is None or (stored.status == "done" and not stored.again)
+
+
 def carry_out(
-    run: RunFolder, hashes: Mapping[str, str], finished: Generator[Finished, None, None], view: View
+    run: RunFolder, todo: Todo, finished: Generator[Finished, None, None], view: View
 ) -> None:
     """Store each cell as it comes.
 
@@ -31,35 +96,25 @@ def carry_out(
     ----------
     run : RunFolder
         Held for writing.
-    hashes : mapping of cell key to inputs hash
+    todo : Todo
     finished : generator of Finished
         Closed on the way out, whatever happens, so that it can end its processes.
     view : View
     """
+    standing = dict(todo.standing)
     with closing(finished):
         for one in finished:
-            stored = _stored(one, hashes[one.cell.key])
-            kept = one.outcome if stored.status == "done" else None
-            records, spans = (kept.records, kept.spans) if kept is not None else (None, ())
-            stored = run.write(stored, records, spans)
-            run.note_timing(one.cell.key, one.seconds)
+            stored = _stored(one, todo.hashes[one.cell.key])
+            first = standing.get(one.cell.key)
+            run.note_timing(one.cell.key, one.seconds, stored.status)
+            if first is None:
+                kept = one.outcome if stored.status == "done" else None
+                records, spans = (kept.records, kept.spans) if kept is not None else (None, ())
+                standing[one.cell.key] = run.write(stored, records, spans)
+            elif first.status == "done":
+                again = stored.figures or {"error": stored.error}
+                run.amend(msgspec.structs.replace(first, again=again))
             view.finished(stored, one.seconds)
-
-
-def todo(
-    run: RunFolder, cells: tuple[Cell, ...], inputs_hash: Callable[[Cell], str]
-) -> tuple[list[Cell], dict[str, str]]:
-    """Cells that are still to be run, and the inputs hash of every one.
-
-    A cell is done if its result is whole, did not fail, and came from the same inputs.
-    """
-    hashes = {cell.key: inputs_hash(cell) for cell in cells}
-    done = {
-        stored.cell.key
-        for stored in run.contents().cells
-        if stored.status == "done" and stored.inputs_hash == hashes.get(stored.cell.key)
-    }
-    return [cell for cell in cells if cell.key not in done], hashes
 
 
 def _stored(one: Finished, inputs_hash: str) -> StoredCell:

@@ -2,9 +2,10 @@
 
 from coinfer.execute.calibrate import calibrate
 from coinfer.execute.inputs import inputs_hash
-from coinfer.execute.local import Finished, Progress, run_cells
+from coinfer.execute.local import run_cells
 from coinfer.execute.prepare import check, plan_notes, train
 from coinfer.execute.stage_costs import measurable_stages
+from coinfer.execute.worker import Finished, Progress
 
 __all__ = [
     "Finished",

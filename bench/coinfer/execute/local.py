@@ -4,56 +4,26 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, cast
 
-from coinfer.cluster.cost_table import load_cost_table
-from coinfer.errors import CoinferError
-from coinfer.execute.cell import run_cell
-from coinfer.execute.exits import exit_figures
-from coinfer.execute.prepare import Prepared, deployment_key, prepare
-from coinfer.execute.resilience import statics
-from coinfer.execute.stage_costs import costs_told
+from coinfer.execute.prepare import deployment_key
+from coinfer.execute.tree import end_tree
+from coinfer.execute.worker import Finished, OnProgress, Progress, serve, too_long
 from coinfer.runtime.realtime.fleet import PRELOAD, THREADS
-from coinfer.runtime.realtime.loop import die_with_parent
-from coinfer.runtime.record import Outcome
-from coinfer.runtime.runner import Runner
 from coinfer.suite import Cell
 from coinfer.training.modules import build
 
 TICK_S: Final = 0.1
-"""How often progress is passed on."""
+"""How often is looked for cells that are overdue."""
 
-REPORT_EVERY: Final = 20
-"""Requests between two reports of a worker."""
-
-
-class Progress(NamedTuple):
-    """How far a cell is."""
-
-    cell: Cell
-    requests_done: int
-    requests: int
-    stage: str
-
-
-class Finished(NamedTuple):
-    """A cell that ended, one way or another; `told` are figures that no record holds."""
-
-    cell: Cell
-    outcome: Outcome | None
-    notes: dict[str, Any]
-    told: dict[str, Any]
-    error: str | None
-    seconds: float
-
-
-OnProgress = Callable[[Progress], None]
+GRACE_S: Final = 1.0
+"""What a worker is given beyond the limit, to say itself that its cell took too long."""
 
 
 def run_cells(
@@ -61,59 +31,50 @@ def run_cells(
 ) -> Generator[Finished, None, None]:
     """Run cells; each comes back as soon as it has ended.
 
+    Every cell runs in a process that is not this one. Where a cell takes too long that process is
+    ended with all below it, and the cells that come after it get another.
+
     Parameters
     ----------
     cells : sequence of Cell
     workers : int
         Processes for virtual cells. Results do not depend on it.
     timeout_s : float or None
-        A cell that takes longer has failed.
+        A cell that runs longer has failed; training does not count.
     on_progress : callable
     """
     for name in THREADS:
         os.environ.setdefault(name, "1")
     virtual = [cell for cell in cells if cell.mode == "virtual"]
-    yield from _run_parallel(virtual, workers, timeout_s, on_progress)
-    runner = Runner(build, memo=True)
-    for cell in cells:
-        if cell.mode != "virtual":
-            yield _run_one(cell, runner, timeout_s, _reporter(cell, on_progress))
+    yield from _run(_shared_out(virtual, workers), timeout_s, on_progress)
+    real = [cell for cell in cells if cell.mode != "virtual"]
+    yield from _run([real], timeout_s, on_progress)
 
 
-# Virtual cells
-
-_RUNNER: Runner | None = None
-_REPORTS: Any = None
-
-
-def _run_parallel(
-    cells: Sequence[Cell], workers: int, timeout_s: float | None, on_progress: OnProgress
+def _run(
+    shares: Iterable[Sequence[Cell]], timeout_s: float | None, on_progress: OnProgress
 ) -> Generator[Finished, None, None]:
-    if not cells:
-        return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOAD, build.__module__, __name__])
-    reports = context.SimpleQueue()
-    lanes = [
-        ProcessPoolExecutor(1, context, initializer=_begin, initargs=(reports, list(sys.path)))
-        for _ in range(workers)
-    ]
+    lanes = [_Lane(share, timeout_s) for share in shares if share]
     try:
-        futures: dict[Future[Finished], Cell] = {}
-        for lane, group in zip(lanes, _shared_out(cells, workers), strict=True):
-            futures |= {lane.submit(_in_worker, cell, timeout_s): cell for cell in group}
-        by_key = {cell.key: cell for cell in cells}
-        left = set(futures)
-        while left:
-            done, left = wait(left, timeout=TICK_S, return_when=FIRST_COMPLETED)
-            while not reports.empty():
-                key, request = reports.get()
-                cell = by_key[key]
-                on_progress(Progress(cell, request, cell.workload.requests, "running"))
-            for future in done:
-                yield _result(future, futures[future])
+        for lane in lanes:
+            lane.begin()
+        while busy := {lane.connection: lane for lane in lanes if lane.cell is not None}:
+            ready = wait(list(busy), timeout=TICK_S)
+            for connection, lane in busy.items():
+                if connection in ready:
+                    heard = lane.hear()
+                elif lane.overdue():
+                    heard = lane.give_up()
+                else:
+                    continue
+                if isinstance(heard, Progress):
+                    on_progress(heard)
+                else:
+                    lane.begin()
+                    yield heard
     finally:
-        _stop(lanes)
+        for lane in lanes:
+            lane.end()
 
 
 def _shared_out(cells: Sequence[Cell], workers: int) -> list[list[Cell]]:
@@ -127,91 +88,84 @@ def _shared_out(cells: Sequence[Cell], workers: int) -> list[list[Cell]]:
     return shares
 
 
-def _begin(reports: Any, path: list[str]) -> None:
-    global _RUNNER, _REPORTS
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.path[:] = path
-    import torch
+class _Lane:
+    """A queue of cells, and the worker that they are sent to one by one.
 
-    torch.set_num_threads(1)
-    _RUNNER, _REPORTS = Runner(build, memo=True), reports
+    One by one, so that a worker that ends takes no other cell along.
 
+    Attributes
+    ----------
+    cell : Cell or None
+        The one under way.
+    connection : Connection
+        To the worker.
+    """
 
-def _in_worker(cell: Cell, timeout_s: float | None) -> Finished:
-    assert _RUNNER is not None
+    def __init__(self, cells: Iterable[Cell], timeout_s: float | None) -> None:
+        self.cell: Cell | None = None
+        self.connection: Connection
+        self._waiting = deque(cells)
+        self._timeout_s = timeout_s
+        self._worker: BaseProcess | None = None
+        self._begun_s: float | None = None
 
-    def on_request(request: int) -> None:
-        if request % REPORT_EVERY == 0:
-            _REPORTS.put((cell.key, request))
+    def begin(self) -> None:
+        """Send the worker the next cell; without one it may go."""
+        self._begun_s = None
+        self.cell = self._waiting.popleft() if self._waiting else None
+        if self.cell is None:
+            self.end()
+            return
+        if self._worker is None:
+            self._hire()
+        self.connection.send(self.cell)
 
-    return _run_one(cell, _RUNNER, timeout_s, on_request)
+    def hear(self) -> Progress | Finished:
+        """Take what the worker says; where it is gone, say that of its cell."""
+        try:
+            heard = cast("Progress | Finished", self.connection.recv())
+        except (EOFError, OSError):
+            assert self._worker is not None
+            self._worker.join(GRACE_S)
+            return self._lost(f"the worker ended with exit code {self._worker.exitcode}")
+        if isinstance(heard, Progress):
+            running = heard.stage == "running"
+            self._begun_s = (self._begun_s or time.monotonic()) if running else None
+        return heard
 
+    def overdue(self) -> bool:
+        """Whether the cell is over its time and the worker does not say so."""
+        if self._timeout_s is None or self._begun_s is None:
+            return False
+        return time.monotonic() - self._begun_s > self._timeout_s + GRACE_S
 
-def _result(future: Future[Finished], cell: Cell) -> Finished:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    return Finished(cell, None, {}, {}, f"the worker ended: {type(error).__name__}: {error}", 0.0)
+    def give_up(self) -> Finished:
+        """End the worker with all below it."""
+        assert self._timeout_s is not None
+        return self._lost(too_long(self._timeout_s))
 
+    def end(self) -> None:
+        """Leave no process behind, also where a cell is still under way."""
+        if self._worker is None:
+            return
+        if self._worker.pid is not None:
+            end_tree(self._worker.pid)
+        self._worker.join()
+        self.connection.close()
+        self._worker = None
 
-def _stop(lanes: Sequence[ProcessPoolExecutor]) -> None:
-    """Leave no worker behind, also where cells are still under way."""
-    for lane in lanes:
-        for process in list((lane._processes or {}).values()):
-            process.kill()
-        lane.shutdown(wait=True, cancel_futures=True)
+    def _lost(self, error: str) -> Finished:
+        assert self.cell is not None
+        seconds = time.monotonic() - self._begun_s if self._begun_s is not None else 0.0
+        self.end()
+        return Finished(self.cell, None, {}, {}, error, seconds)
 
-
-# One cell
-
-
-def _run_one(
-    cell: Cell, runner: Runner, timeout_s: float | None, on_request: Callable[[int], None]
-) -> Finished:
-    begin = time.monotonic()
-    prepared: Prepared | None = None
-    try:
-        prepared = prepare(cell)
-        with _time_limit(timeout_s):
-            ran = run_cell(cell, prepared, runner, on_request)
-        known = {
-            **statics(cell, prepared, runner),
-            **exit_figures(cell, prepared, ran.outcome.records, runner),
-        }
-    except CoinferError as error:
-        return _failed(cell, prepared, str(error), begin)
-    except Exception as error:  # A cell's failure is data: it must not take the others along.
-        return _failed(cell, prepared, f"{type(error).__name__}: {error}", begin)
-    costs = costs_told(cell, prepared.deployment, load_cost_table())
-    notes = {**prepared.notes, **costs, **ran.notes}
-    told = {**known, **ran.figures}
-    return Finished(cell, ran.outcome, notes, told, None, time.monotonic() - begin)
-
-
-def _failed(cell: Cell, prepared: Prepared | None, error: str, begin: float) -> Finished:
-    notes = prepared.notes if prepared is not None else {}
-    return Finished(cell, None, notes, {}, error, time.monotonic() - begin)
-
-
-@contextmanager
-def _time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise `TimeoutError` in this thread after so long (POSIX; the main thread only)."""
-    if seconds is None:
-        yield
-        return
-
-    def expire(*_: object) -> None:
-        raise TimeoutError(f"took longer than {seconds:g} s (--timeout)")
-
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _reporter(cell: Cell, on_progress: OnProgress) -> Callable[[int], None]:
-    return lambda n: on_progress(Progress(cell, n, cell.workload.requests, "running"))
+    def _hire(self) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([*PRELOAD, build.__module__, serve.__module__])
+        self.connection, theirs = context.Pipe()
+        self._worker = context.Process(
+            target=serve, args=(theirs, list(sys.path), self._timeout_s), name="coinfer worker"
+        )
+        self._worker.start()
+        theirs.close()

@@ -218,8 +218,10 @@ def _next(console: Console, run: RunFolder, contents: Contents) -> None:
     commands = [f"coinfer report {path} --format json"]
     if len(bases) > 1:
         commands.append(f"coinfer compare {path} --by method --base {base}")
-    if contents.missing or any(s.status == "failed" for s in contents.cells):
-        commands.append("the same 'coinfer run' again: does what is missing or failed")
+    if contents.missing:
+        commands.append("the same 'coinfer run' again: does what is missing")
+    if any(s.status == "failed" for s in contents.cells):
+        commands.append("the same with --retry-failed: runs what failed once more")
     console.print()
     console.print(f"results  {escape(path)}", soft_wrap=True, highlight=False)
     for number, command in enumerate(commands):

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 RECORDS: Final = "records.parquet"
 TIMELINE: Final = "timeline.parquet"
+TIMINGS: Final = "timings.jsonl"
 
 
 class Contents(NamedTuple):
@@ -165,6 +166,15 @@ class RunFolder:
         write_folder(self.path / "cells" / stored.cell.folder, files)
         return stored
 
+    def amend(self, stored: StoredCell) -> StoredCell:
+        """Put a cell in place once more, with what was added to it; its other files stay."""
+        files = {"cell.json": to_json(stored)}
+        for name, digest in ((RECORDS, stored.records_sha256), (TIMELINE, stored.timeline_sha256)):
+            if digest is not None:
+                files[name] = self._bytes(stored, name, digest)
+        write_folder(self.path / "cells" / stored.cell.folder, files)
+        return stored
+
     def read(self, folder: str) -> StoredCell:
         """One cell, checked against the digests of its other files.
 
@@ -230,10 +240,11 @@ class RunFolder:
         except (OSError, msgspec.MsgspecError) as error:
             raise ResultError(f"{path}: corrupt: {error}") from None
 
-    def note_timing(self, key: str, seconds: float) -> None:
+    def note_timing(self, key: str, seconds: float, status: str) -> None:
         """Keep what a cell took; apart from the result, which must repeat to the byte."""
-        line = {"cell": key, "seconds": round(seconds, 6), "at": datetime.now(UTC).isoformat()}
-        with (self.path / "timings.jsonl").open("a", encoding="utf-8") as file:
+        at = datetime.now(UTC).isoformat()
+        line = {"cell": key, "seconds": round(seconds, 6), "status": status, "at": at}
+        with (self.path / TIMINGS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def _bytes(self, stored: StoredCell, name: str, digest: str) -> bytes:

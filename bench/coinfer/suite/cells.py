@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from itertools import product
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -14,19 +13,12 @@ from coinfer.cluster import CLUSTERS, FAULTS, Cluster, FaultList, Workload
 from coinfer.cluster import expand as expand_faults
 from coinfer.errors import ClusterError, SuiteError, UsageError, hint
 from coinfer.suite.load import check_values
+from coinfer.suite.matrix import narrowed, places, points
 from coinfer.suite.overrides import parse_requests
-from coinfer.suite.schema import AXES, SEED_AXES, Kernels, Suite, Value
+from coinfer.suite.schema import AXES, Kernels, Suite, Value
 from coinfer.suite.typed import typed
 
 T = TypeVar("T")
-
-# Seeds and repeats vary slowest and methods fastest: what drifts while a run goes on (clock,
-# temperature, load) then meets every method alike.
-_ORDER: Final = (
-    *reversed(SEED_AXES),
-    *(axis for axis in reversed(AXES) if axis not in (*SEED_AXES, "method")),
-    "method",
-)
 
 
 class MethodChoice(msgspec.Struct, frozen=True):
@@ -111,12 +103,14 @@ def resolve(suite: Suite, overrides: Mapping[str, Sequence[Value]] | None = None
         given = typed({k: list(v) for k, v in overrides.items()}, type(suite.axes), "command line")
         chosen |= {axis: getattr(given, axis) for axis in overrides}
     axes = type(suite.axes)(**chosen)
-    resolved = msgspec.structs.replace(suite, axes=axes)
+    include = tuple(narrowed(suite.include, overrides or {}))
+    resolved = msgspec.structs.replace(suite, axes=axes, include=include)
     check_values(resolved, "command line" if overrides else suite.origin)
     said = dict.fromkeys(overrides or (), "command line")
     clusters = _named(resolved, "cluster", suite.cluster, CLUSTERS, said)
     faults = _named(resolved, "faults", suite.faults, FAULTS, said)
-    variants = {name: table for name, table in suite.method.items() if name in chosen["method"]}
+    used = places(resolved, "method")
+    variants = {name: table for name, table in suite.method.items() if name in used}
     return msgspec.structs.replace(resolved, cluster=clusters, faults=faults, method=variants)
 
 
@@ -141,18 +135,22 @@ def expand(
     """
     suite = resolve(suite, overrides)
     asked_by = "command line" if overrides and "method" in overrides else suite.origin
-    choices = {name: _choice(suite, name, methods, asked_by) for name in suite.axes.method or ()}
-    for cluster_name, faults_name in product(suite.cluster, suite.faults):
-        _check_faults(suite, cluster_name, faults_name)
+    matrix = points(suite)
+    if not matrix:
+        raise SuiteError(f"{suite.origin}: $.exclude: leaves no cell; take a rule away")
+    choices = {
+        str(name): _choice(suite, str(name), methods, f"{asked_by}: {place}")
+        for name, place in places(suite, "method").items()
+    }
+    for cluster_name, faults_name in dict.fromkeys((p["cluster"], p["faults"]) for p in matrix):
+        _check_faults(suite, str(cluster_name), str(faults_name))
     timeline = _timeline(suite)
     cells = []
-    for values in product(*(getattr(suite.axes, axis) for axis in _ORDER)):
-        at = dict(zip(_ORDER, values, strict=True))
-        coordinates: dict[str, Value] = {axis: at[axis] for axis in AXES}
+    for at in matrix:
         cells.append(
             Cell(
-                key=cell_key(coordinates),
-                coordinates=coordinates,
+                key=cell_key(at),
+                coordinates=at,
                 method=choices[at["method"]],
                 cluster_name=at["cluster"],
                 cluster=suite.cluster[at["cluster"]],
@@ -202,23 +200,23 @@ def _named(
     said: Mapping[str, str],
 ) -> dict[str, T]:
     known = {**presets, **own}
-    for number, name in enumerate(getattr(suite.axes, axis)):
+    named = {str(name): place for name, place in places(suite, axis).items()}
+    for name, place in named.items():
         if name not in known:
             origin = said.get(axis, suite.origin)
             raise SuiteError(
-                f"{origin}: $.axes.{axis}[{number}]: {name!r} is neither a table "
+                f"{origin}: {place}: {name!r} is neither a table "
                 f"[{axis}.{name}] of the file nor a preset; {hint(name, sorted(known))}"
             )
-    return {name: known[name] for name in getattr(suite.axes, axis)}
+    return {name: known[name] for name in named}
 
 
 def _choice(
-    suite: Suite, name: str, methods: Mapping[str, type[msgspec.Struct]], asked_by: str
+    suite: Suite, name: str, methods: Mapping[str, type[msgspec.Struct]], place: str
 ) -> MethodChoice:
     table = suite.method.get(name)
     if table is None:
         base, given = name, {}
-        place = f"{asked_by}: $.axes.method[{(suite.axes.method or ()).index(name)}]"
         known = sorted({*methods, *suite.method})
     else:
         given = dict(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -12,7 +13,8 @@ import msgspec
 
 from coinfer.cluster import Cluster, FaultList, Workload
 from coinfer.errors import ClusterError, SuiteError, hint
-from coinfer.suite.schema import AXES, SCHEMA, Document, Finding, Suite
+from coinfer.suite.matrix import rules, values_of
+from coinfer.suite.schema import AXES, SCHEMA, Document, Finding, Suite, Value
 from coinfer.suite.typed import typed
 
 T = TypeVar("T", Cluster, Workload)
@@ -144,6 +146,7 @@ def _check_axes(suite: Suite) -> None:
             "use letters, digits, '-' and '_'"
         )
     check_values(suite, suite.origin)
+    _check_rules(suite)
 
 
 def check_values(suite: Suite, origin: str) -> None:
@@ -154,21 +157,39 @@ def check_values(suite: Suite, origin: str) -> None:
     SuiteError
     """
     for axis in AXES:
-        values = getattr(suite.axes, axis)
-        if values is None:
-            continue
-        if not values:
-            raise SuiteError(
-                f"{origin}: $.axes.{axis}: empty; give at least one value"
-                + ("" if axis == "method" else ", or leave the axis out for the default")
-            )
-        for number, value in enumerate(values):
-            if value in values[:number]:
-                raise SuiteError(f"{origin}: $.axes.{axis}[{number}]: {value!r} is there twice")
-            _check_number(value, f"{origin}: $.axes.{axis}[{number}]")
         if axis != "method":
-            default = getattr(suite.defaults, axis)
-            _check_number(default, f"{origin}: $.defaults.{axis}")
+            _check_number(getattr(suite.defaults, axis), f"{origin}: $.defaults.{axis}")
+    for path, axes in ("axes", suite.axes), *rules(suite):
+        for axis in AXES:
+            values = getattr(axes, axis)
+            if values is not None:
+                _check_axis(values, f"{origin}: $.{path}.{axis}", optional=axis != "method")
+
+
+def _check_axis(values: Sequence[Value], place: str, *, optional: bool) -> None:
+    if not values:
+        rest = ", or leave the axis out for the default" if optional else ""
+        raise SuiteError(f"{place}: empty; give at least one value{rest}")
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise SuiteError(f"{place}[{number}]: {value!r} is there twice")
+        _check_number(value, f"{place}[{number}]")
+
+
+def _check_rules(suite: Suite) -> None:
+    """Refuse rules that say nothing, or leave out what is not there."""
+    for path, rule in rules(suite):
+        named = [axis for axis in AXES if getattr(rule, axis) is not None]
+        if not named:
+            raise SuiteError(f"{suite.origin}: $.{path}: names no axis; {hint('', AXES)}")
+        for axis in named if path.startswith("exclude") else ():
+            there = values_of(suite, axis)
+            for number, value in enumerate(getattr(rule, axis)):
+                if value not in there:
+                    raise SuiteError(
+                        f"{suite.origin}: $.{path}.{axis}[{number}]: {value!r} is no value of the "
+                        f"axis {axis!r}; {hint(str(value), map(str, there))}"
+                    )
 
 
 def _check_number(value: object, place: str) -> None:
@@ -188,8 +209,7 @@ def _check_finding(suite: Suite, finding: Finding, path: str) -> None:
             raise SuiteError(
                 f"{suite.origin}: {path}.{place}: {axis!r} is no axis; {hint(axis, AXES)}"
             )
-        values = getattr(suite.axes, axis)
-        names = [str(v) for v in (values or (getattr(suite.defaults, axis),))]
+        names = [str(v) for v in values_of(suite, axis)]
         if value not in names:
             raise SuiteError(
                 f"{suite.origin}: {path}.{key}: {value!r} is no value of the axis {axis!r}; "

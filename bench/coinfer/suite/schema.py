@@ -109,6 +109,10 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name, question : str
     defaults : Defaults
     axes : Axes
+    exclude : tuple of Axes
+        Combinations that are left out: those with one of the values in every axis that is named.
+    include : tuple of Axes
+        Combinations beside them; an axis that is not named has the values of `axes`.
     method : dict of str to table
         Variants: ``base`` and parameters of that method.
     cluster : dict of str to Cluster
@@ -121,6 +125,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     question: str
     axes: Axes
     defaults: Defaults = Defaults()
+    exclude: tuple[Axes, ...] = ()
+    include: tuple[Axes, ...] = ()
     method: dict[str, dict[str, Any]] = {}
     cluster: dict[str, Cluster] = {}
     faults: dict[str, FaultList] = {}

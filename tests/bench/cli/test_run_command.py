@@ -79,7 +79,9 @@ def test_sigterm_handling_is_given_back(fake, suite_file, coinfer, tmp_path):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_failed_cells_are_recorded_shown_and_tried_again(fake, suite_file, coinfer, tmp_path):
+def test_failed_cells_are_recorded_shown_and_tried_again_when_asked(
+    fake, suite_file, coinfer, tmp_path
+):
     fake.fail = {"nonn"}
     done = coinfer("run", suite_file, "-o", tmp_path / "out")
     assert done.exit_code == 3
@@ -90,9 +92,44 @@ def test_failed_cells_are_recorded_shown_and_tried_again(fake, suite_file, coinf
         ("nonn", "failed"),
         ("rocoin", "done"),
     ]
+    assert "--retry-failed" in done.stdout
     fake.fail = set()
-    assert coinfer("run", suite_file, "-o", tmp_path / "out").exit_code == 0
+    still = coinfer("run", suite_file, "-o", tmp_path / "out")
+    assert still.exit_code == 3
+    assert "12 of 24 cells have failed before" in still.stderr
+    assert len(fake.ran) == 24
+    again = coinfer("run", suite_file, "-o", tmp_path / "out", "--retry-failed")
+    assert again.exit_code == 0
     assert len(fake.ran) == 24 + 12
+
+
+def test_other_inputs_are_reason_enough_to_try_a_failed_cell_again(
+    fake, suite_file, coinfer, tmp_path
+):
+    fake.fail = {"nonn"}
+    coinfer("run", suite_file, "-o", tmp_path / "out")
+    fake.fail, fake.code = set(), "2"
+    assert coinfer("run", suite_file, "-o", tmp_path / "out").exit_code == 0
+    assert len(fake.ran) == 48
+
+
+def test_each_cell_twice_keeps_both_figures_and_goes_on_where_it_was_stopped(
+    fake, suite_file, coinfer, tmp_path
+):
+    fake.stop_after = 30
+    coinfer("run", suite_file, "-o", tmp_path / "out", "--aa")
+    # Four cells a seed, each twice: seeds 0 to 2 have both, six cells of seed 3 ran.
+    assert fake.ran[:4] == fake.ran[4:8]
+    kept = resolve_run(tmp_path / "out").contents().cells
+    assert [bool(stored.again) for stored in kept] == 14 * [True] + 2 * [False]
+    fake.stop_after = None
+    assert coinfer("run", suite_file, "-o", tmp_path / "out", "--aa").exit_code == 0
+    assert sorted(fake.ran) == sorted(2 * list(dict.fromkeys(fake.ran)))
+    contents = resolve_run(tmp_path / "out").contents()
+    assert contents.corrupt == ()
+    assert all(stored.again == stored.figures for stored in contents.cells)
+    assert coinfer("run", suite_file, "-o", tmp_path / "out").exit_code == 0
+    assert len(fake.ran) == 48
 
 
 def test_overrides_narrow_the_matrix(fake, suite_file, coinfer, tmp_path):
@@ -106,13 +143,17 @@ def test_dry_run_prints_the_cells_and_writes_nothing(fake, suite_file, coinfer, 
     done = coinfer("run", suite_file, "-o", tmp_path / "out", "-n")
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 24
-    assert done.stdout.startswith("run   method=nonn,")
+    assert done.stdout.startswith("run     method=nonn,")
+    assert "time: unknown" in done.stderr
     assert "of the latency can be told from" in done.stderr
     assert not (tmp_path / "out").exists()
     fake.stop_after = 5
     coinfer("run", suite_file, "-o", tmp_path / "out")
     told = coinfer("run", suite_file, "-o", tmp_path / "out", "-n")
     assert told.stdout.count("done  ") == 5
+    # Five cells of 0.01 s each were of four settings; the rest is of the same settings.
+    assert "time: about 0." in told.stderr
+    assert "unknown" not in told.stderr
     assert "24 cells, 5 of them already done" in told.stderr
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from multiprocessing import active_children
+
 import msgspec
+import psutil
 import pytest
 
 from coinfer.errors import UsageError
 from coinfer.execute import check, inputs_hash, run_cells
-from coinfer.methods import parameter_types
+from coinfer.methods import parameter_types, registry
 from coinfer.suite import expand, load_suite
 from coinfer_kernels import backend
 from coinfer_kernels.errors import BackendError
@@ -36,16 +39,81 @@ def test_results_do_not_depend_on_the_number_of_workers(cells):
     assert len(set(traces)) == len(cells), "every cell is another run"
 
 
-def test_a_cell_that_takes_too_long_has_failed_and_the_others_go_on(cells):
-    slow = msgspec.structs.replace(
-        cells[0],
-        key="slow",
-        workload=msgspec.structs.replace(cells[0].workload, requests=200_000),
-    )
-    finished = collect([slow, cells[1]], 1, timeout_s=8.0)
-    assert "longer than 8 s" in finished["slow"].error
-    assert finished["slow"].outcome is None
-    assert finished[cells[1].key].error is None
+PLUGIN = """
+import signal, subprocess, time
+from dataclasses import replace
+from pathlib import Path
+from coinfer.methods.local_teacher import LocalTeacher, OneAnswer
+
+class Sleepy(OneAnswer):
+    def on_arrival(self, arrival, ctx):
+        # In a session of its own, and by way of a shell that ends: no child of anyone here.
+        command = ["sh", "-c", "sleep 1000 >/dev/null & echo $!"]
+        ran = subprocess.run(command, stdout=subprocess.PIPE, start_new_session=True)
+        with Path({pids!r}).open("ab") as file:
+            file.write(ran.stdout)
+        if self.deaf:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        time.sleep(1000)
+
+class Listening(LocalTeacher):
+    deaf = False
+    def deploy(self, plan, profile, cluster):
+        kind = type("_Sleepy", (Sleepy,), dict(deaf=self.deaf))
+        return replace(super().deploy(plan, profile, cluster),
+                       fusion=lambda job: kind(job, plan.device))
+
+class Deaf(Listening):
+    deaf = True
+"""
+
+
+@pytest.mark.slow
+def test_a_time_limit_ends_all_that_a_method_started(tmp_path, monkeypatch):
+    """Whether the worker hears of the limit or not; the cell that comes next is not disturbed."""
+    info = tmp_path / "sleepers-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sleepers\nVersion: 1\n")
+    points = "listening = sleepers:Listening\ndeaf = sleepers:Deaf\n"
+    (info / "entry_points.txt").write_text(f"[coinfer.methods]\n{points}")
+    pids = tmp_path / "pids"
+    (tmp_path / "sleepers.py").write_text(PLUGIN.replace("{pids!r}", repr(str(pids))))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_points", registry._points.__wrapped__)
+    names = ["listening", "deaf", "local-teacher"]
+    overrides = {"method": names, "run_seed": [0], "faults": ["none"]}
+    sleepers = expand(load_suite("smoke"), parameter_types(), overrides)
+    (undisturbed,) = collect(sleepers[2:], 1).values()
+    limit_s = 3 + 4 * round(undisturbed.seconds)
+    done = {key.split(",")[0]: one for key, one in collect(sleepers, 1, limit_s).items()}
+    for name in ("deaf", "listening"):
+        assert f"longer than {limit_s:g} s" in done[f"method={name}"].error
+    assert done["method=local-teacher"].error is None
+    started = [int(pid) for pid in pids.read_text().split()]
+    assert len(started) == 2
+    assert not [pid for pid in started if psutil.pid_exists(pid) and is_running(pid)]
+
+
+def is_running(pid: int) -> bool:
+    return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_worker_that_dies_takes_no_other_cell_along(cells, monkeypatch):
+    seen = []
+
+    def kill_once(progress):
+        if not seen:
+            seen.append(progress.cell.key)
+            (worker,) = [p for p in active_children() if p.name == "coinfer worker"]
+            worker.kill()
+
+    finished = {
+        one.cell.key: one
+        for one in run_cells(cells[:2], workers=1, timeout_s=None, on_progress=kill_once)
+    }
+    (victim,) = seen
+    assert finished.pop(victim).error == "the worker ended with exit code -9"
+    assert [one.error for one in finished.values()] == [None]
 
 
 def test_a_broken_cell_is_an_error_of_that_cell_alone(cells):

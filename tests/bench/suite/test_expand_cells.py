@@ -219,3 +219,96 @@ def test_the_kernels_follow_the_environment_unless_the_suite_says_otherwise(monk
     monkeypatch.setenv("COINFER_KERNELS", "fast")
     with pytest.raises(SuiteError, match="COINFER_KERNELS = 'fast': allowed: native"):
         expand(suite, METHODS)
+
+
+RULES = """
+[[exclude]]
+method = ["tree"]
+encoding = ["int8"]
+[[exclude]]
+run_seed = [1]
+cluster = ["mixed-8"]
+[[include]]
+cluster = ["rocoin-8"]
+method = ["rocoin"]
+run_seed = [0, 7]
+"""
+AXES_OF_RULES = """
+cluster = ["mixed-4", "mixed-8"]
+encoding = ["raw", "int8"]
+run_seed = [0, 1]
+[method.tree]"""
+
+
+def ruled(rules=RULES):
+    return read_suite(TEXT.replace("[method.tree]", AXES_OF_RULES) + rules, "mine.toml")
+
+
+def at(cells):
+    return [(c.method.variant, c.cluster_name, c.encoding, c.run_seed) for c in cells]
+
+
+def test_rules_leave_combinations_out_and_add_others():
+    cells = expand(ruled(), METHODS)
+    expected = {
+        (method, cluster, encoding, seed)
+        for method in ("nonn", "tree")
+        for cluster in ("mixed-4", "mixed-8")
+        for encoding in ("raw", "int8")
+        for seed in (0, 1)
+        if not (method == "tree" and encoding == "int8")
+        and not (seed == 1 and cluster == "mixed-8")
+    }
+    # An axis that the block does not name has the values of the axes.
+    expected |= {("rocoin", "rocoin-8", enc, seed) for enc in ("raw", "int8") for seed in (0, 7)}
+    assert len(cells) == len(expected)
+    assert set(at(cells)) == expected
+    # Seeds stay outermost: what was included is not left to the end.
+    seeds = [c.run_seed for c in cells]
+    assert [seed for seed, _ in itertools.groupby(seeds)] == [0, 1, 7]
+
+
+def test_what_is_included_twice_is_there_once():
+    whole = ruled("[[include]]\nmethod = ['nonn']\n[[include]]\nmethod = ['nonn', 'rocoin']\n")
+    keys = [cell.key for cell in expand(whole, METHODS)]
+    assert len(keys) == len(set(keys)) == 3 * 2 * 2 * 2
+
+
+def test_overrides_narrow_what_is_included():
+    cells = expand(ruled(), METHODS, {"method": ["rocoin", "nonn"], "run_seed": [7]})
+    added = [cell for cell in cells if cell.cluster_name == "rocoin-8"]
+    assert {(c.method.variant, c.run_seed) for c in added} == {("rocoin", 7)}
+    assert not [c for c in expand(ruled(), METHODS, {"method": ["nonn"]}) if c.run_seed == 7]
+
+
+def test_faults_have_to_land_only_where_they_are_wanted():
+    """Leaving a combination out is how a suite says that it makes no sense."""
+    text = """
+    [faults.last]
+    events = [{ kind = "crash", target = "d7", on_request = 1 }]
+    [[exclude]]
+    faults = ["last"]
+    cluster = ["mixed-4"]
+    """
+    toml = TEXT.replace("[method.tree]", f"faults = ['none', 'last']{AXES_OF_RULES}") + text
+    suite = read_suite(toml, "mine.toml")
+    with pytest.raises(SuiteError, match="d7"):
+        expand(msgspec.structs.replace(suite, exclude=()), METHODS)
+    assert expand(suite, METHODS)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("[[exclude]]\n", r"\$\.exclude\[0\]: names no axis; allowed: method, dataset"),
+        ("[[exclude]]\nmethod = ['tre']\n", r"exclude\[0\]\.method\[0\]: 'tre' .*mean 'tree'"),
+        ("[[include]]\nmethod = []\n", r"\$\.include\[0\]\.method: empty"),
+        ("[[include]]\ncolour = ['red']\n", r"\$\.include\[0\]\.colour: unknown key"),
+        ("[[include]]\ncluster = ['big']\n", r"\$\.include\[0\]\.cluster\[0\]: 'big' is neither"),
+        ("[[include]]\nmethod = ['none']\n", r"include\[0\]\.method\[0\]: 'none' is no method"),
+        ("[[exclude]]\nmethod = ['nonn', 'tree']\n", r"\$\.exclude: leaves no cell"),
+    ],
+)
+def test_rules_that_say_nothing_are_refused(rules, expected):
+    with pytest.raises(SuiteError, match=expected):
+        expand(ruled(rules), METHODS)

@@ -1,0 +1,86 @@
+"""How long cells took before: the only ground on which to say how long others will."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from coinfer.store.runfolder import TIMINGS, find_runs
+from coinfer.suite import Cell, Suite
+
+_SEEDS: Final = re.compile(r",train_seed=\d+,run_seed=\d+,repeat=\d+$")
+
+
+class Estimate(NamedTuple):
+    """What cells are expected to take.
+
+    Attributes
+    ----------
+    seconds : float
+        Of those whose setting was run before.
+    unknown : int
+        How many of the others there are.
+    """
+
+    seconds: float
+    unknown: int
+
+
+def estimate(
+    cells: Iterable[Cell], output: Path, suite: Suite, fingerprint: str, workers: int
+) -> Estimate:
+    """Add up what cells of the same settings took: the median over seeds and repeats.
+
+    Parameters
+    ----------
+    cells : iterable of Cell
+        To be run.
+    output : Path
+        The runs below it count that were made on this machine with the same workload.
+    suite : Suite
+    fingerprint : str
+        Of this machine.
+    workers : int
+        That share the virtual cells.
+    """
+    took: dict[str, list[float]] = defaultdict(list)
+    for run in find_runs(output):
+        if (run.info.fingerprint, run.info.suite.defaults.workload) == (
+            fingerprint,
+            suite.defaults.workload,
+        ):
+            for key, seconds in _timings(run.path / TIMINGS):
+                took[_setting(key)].append(seconds)
+    known, unknown = 0.0, 0
+    for cell in cells:
+        earlier = took.get(_setting(cell.key))
+        if earlier is None:
+            unknown += 1
+        else:
+            known += statistics.median(earlier) / (workers if cell.mode == "virtual" else 1)
+    return Estimate(known, unknown)
+
+
+def _setting(key: str) -> str:
+    """Coordinates without those that are draws of the same thing."""
+    return _SEEDS.sub("", key)
+
+
+def _timings(path: Path) -> Iterator[tuple[str, float]]:
+    """Cells that ended well; a line that a killed run left half-written is passed over."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            read = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if read.get("status", "done") == "done":
+            yield read["cell"], read["seconds"]
