@@ -211,7 +211,7 @@ def run(
 ) -> Run:
     """Run a suite, or what is left of it, as ``coinfer run`` does.
 
-    Virtual cells run in processes of their own; so a script has to call this under
+    Cells run in processes of their own; so a script has to call this under
     ``if __name__ == "__main__":``, as `multiprocessing` always asks for. A notebook need not.
 
     Parameters
@@ -262,12 +262,12 @@ def run(
     with found.writing():
         with TrainingView(console, quiet=not progress) as training:
             engine.train(cells, training.progress)
-        left, hashes = todo(found, cells, engine.inputs_hash)
-        with view_for(console, len(left), quiet=not progress) as view:
+        plan = todo(found, cells, engine.inputs_hash)
+        with view_for(console, len(plan.cells), quiet=not progress) as view:
             finished = engine.run_cells(
-                left, workers=workers, timeout_s=timeout_s, on_progress=view.progress
+                plan.cells, workers=workers, timeout_s=timeout_s, on_progress=view.progress
             )
-            carry_out(found, hashes, finished, view)
+            carry_out(found, plan, finished, view)
     return Run(found)
 
 

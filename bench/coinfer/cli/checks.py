@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 from coinfer.store.environment import Environment, affinity, capture
@@ -15,6 +17,11 @@ _BUSY: Final = 0.3
 _COARSE_NS: Final = 1_000
 _LITTLE_BYTES: Final = 1_000_000_000
 _OLD_DAYS: Final = 30
+_NAPS: Final = 25
+_NAP_S: Final = 0.001
+_LATE_US: Final = 1_000
+_NO_TURBO: Final = Path("/sys/devices/system/cpu/intel_pstate/no_turbo")
+_BOOST: Final = Path("/sys/devices/system/cpu/cpufreq/boost")
 
 
 class Finding(NamedTuple):
@@ -77,6 +84,23 @@ def _governor(environment: Environment) -> Finding:
     return Finding("governor", "advice", found, advice)
 
 
+def _turbo(_environment: Environment) -> Finding:
+    """Whether the clock may exceed its nominal rate for as long as the heat allows."""
+    for path, on in ((_NO_TURBO, "0"), (_BOOST, "1")):
+        try:
+            found = path.read_text().strip()
+        except OSError:
+            continue
+        if found != on:
+            return Finding("turbo", "ok", "off")
+        advice = (
+            f"native cells: 'echo {1 - int(on)} > {path}' as root keeps the clock from falling "
+            "as the machine gets warm"
+        )
+        return Finding("turbo", "advice", "on", advice)
+    return Finding("turbo", "ok", "not visible here (virtual machine or other system)")
+
+
 def _load(environment: Environment) -> Finding:
     load = environment.readings["load_1min"]
     share = load / (environment.identity["cores_logical"] or 1)
@@ -129,10 +153,18 @@ def _timer(_environment: Environment) -> Finding:
             now = time.perf_counter_ns()
         steps.append(now - first)
     step_ns = min(steps)
-    found = f"{step_ns} ns between two readings"
-    if step_ns <= _COARSE_NS:
+    late_us = sorted(_late_us() for _ in range(_NAPS))[_NAPS // 2]
+    found = f"{step_ns} ns between two readings; sleeps end {late_us:.0f} us late (median)"
+    if step_ns <= _COARSE_NS and late_us <= _LATE_US:
         return Finding("timer", "ok", found)
-    return Finding("timer", "advice", found, "realtime cells: use dilation of 10 or more")
+    advice = "realtime cells: slower devices (a smaller macs_per_s) leave the timer more room"
+    return Finding("timer", "advice", found, advice)
+
+
+def _late_us() -> float:
+    begin = time.perf_counter()
+    time.sleep(_NAP_S)
+    return 1e6 * (time.perf_counter() - begin - _NAP_S)
 
 
 def _versions(environment: Environment) -> Finding:
@@ -150,12 +182,32 @@ def _kernels(environment: Environment) -> Finding:
     info: dict[str, Any] = environment.identity["kernels"]
     if "error" in info:
         return Finding("kernels", "problem", info["error"], "run: pip install -e . in the clone")
+    native = info.get("backends", {}).get("native", "")
+    if "older than" in native:
+        return Finding("kernels", "problem", native, "run: pip install -e . in the clone")
     found = f"{info.get('backend')}, instruction set {info.get('isa') or '-'}"
     lacking = {k: v for k, v in info.get("backends", {}).items() if v != "available"}
+    if newer := _newer_sources():
+        advice = "run: pip install -e . in the clone, unless they only look newer (git checkout)"
+        return Finding("kernels", "advice", f"{found}; {newer} is newer than the extension", advice)
     if not lacking:
         return Finding("kernels", "ok", found)
     advice = "; ".join(f"{name}: {why}" for name, why in lacking.items())
     return Finding("kernels", "advice", found, advice)
+
+
+def _newer_sources() -> str | None:
+    """C++ source that was changed after the extension was compiled, where this is a clone."""
+    spec = importlib.util.find_spec("coinfer_kernels._native")
+    if spec is None or spec.origin is None:
+        return None
+    built = Path(spec.origin)
+    csrc = built.parents[2] / "csrc"
+    sources = [p for p in csrc.rglob("*") if p.suffix in (".cpp", ".hpp")]
+    newest = max(sources, key=lambda p: p.stat().st_mtime, default=None)
+    if newest is None or newest.stat().st_mtime <= built.stat().st_mtime:
+        return None
+    return str(newest.relative_to(csrc.parent))
 
 
 def _cost_table(environment: Environment) -> Finding:
@@ -221,6 +273,6 @@ def _datasets(_environment: Environment) -> Finding:
 
 
 _CHECKS: Final[tuple[Callable[[Environment], Finding], ...]] = (
-    *(_processor, _smt, _governor, _load, _affinity, _threads, _memory, _timer),
+    *(_processor, _smt, _governor, _turbo, _load, _affinity, _threads, _memory, _timer),
     *(_versions, _kernels, _cost_table, _energy, _compiler, _datasets),
 )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coinfer.cli.console import RUNS, Format, output_console, print_json
+
+if TYPE_CHECKING:
+    from coinfer.store import Contents
 
 
 def report(
@@ -23,6 +26,12 @@ def report(
     html: Annotated[
         Path | None,
         typer.Option(help="Write the report to this file, for a browser; needs no network."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Axis whose values part the table into sections.")
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option(help="Figure that rows stand by, the best first.")
     ] = None,
     export_trace: Annotated[
         Path | None,
@@ -52,6 +61,7 @@ def report(
     from coinfer.cli.exports import Exports
     from coinfer.cli.exports import export as export_tables
     from coinfer.errors import ResultError, UsageError
+    from coinfer.metrics import metric
     from coinfer.report import entry, show_run
     from coinfer.store import is_benchmark_file, resolve_run
 
@@ -79,13 +89,24 @@ def report(
     elif form is Format.JSON:
         print_json([entry(stored) for _, contents in read for stored in contents.cells])
     else:
+        order = metric(sort, "--sort") if sort else None
         for folder, contents in read:
-            show_run(output_console(), folder, contents)
+            _check_by(by, contents)
+            show_run(output_console(), folder, contents, by=by, sort=order)
     if any(exports) or form is Format.JSON:  # the table names them itself
         for line in corrupt:
             typer.echo(f"error: {line}", err=True)
     if corrupt:
         raise typer.Exit(ResultError.exit_code)
+
+
+def _check_by(by: str | None, contents: Contents) -> None:
+    from coinfer.errors import UsageError
+    from coinfer.report.settings import varying_axes
+
+    allowed = varying_axes(contents.cells)
+    if by is not None and by not in allowed:
+        raise UsageError(f"--by {by}: no axis in which rows differ; allowed: {', '.join(allowed)}")
 
 
 def _benchmarks(paths: Sequence[Path], files: Sequence[Path], form: Format) -> None:

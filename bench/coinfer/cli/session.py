@@ -106,7 +106,6 @@ def carry_out(
         for one in finished:
             stored = _stored(one, todo.hashes[one.cell.key])
             first = standing.get(one.cell.key)
-            run.note_timing(one.cell.key, one.seconds, stored.status)
             if first is None:
                 kept = one.outcome if stored.status == "done" else None
                 records, spans = (kept.records, kept.spans) if kept is not None else (None, ())
@@ -114,6 +113,7 @@ def carry_out(
             elif first.status == "done":
                 again = stored.figures or {"error": stored.error}
                 run.amend(msgspec.structs.replace(first, again=again))
+            run.note_timing(one.cell.key, one.seconds, stored.status)
             view.finished(stored, one.seconds)
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 import time
+from collections import defaultdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
-from coinfer.report.numbers import percent
+from coinfer.report.numbers import milliseconds, percent
 from coinfer.store import StoredCell
 from coinfer.suite import Cell
 
@@ -25,6 +31,10 @@ if TYPE_CHECKING:
     from coinfer.execute import Progress as CellProgress
 
 _EVERY_S: Final = 0.1
+_MOST_ROWS: Final = 12
+"""Settings whose figures are shown while a run goes on: those that changed last."""
+
+_LABEL: Final = 40
 
 
 class QuietView:
@@ -48,11 +58,31 @@ class QuietView:
         """See a cell that has ended."""
 
 
-class PlainView(QuietView):
+class _TalkingView(QuietView):
+    """Says every warning once, when it first arises."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._warned: set[str] = set()
+
+    def finished(self, stored: StoredCell, _seconds: float) -> None:
+        """Say what is to be minded about a cell."""
+        if stored.status == "failed":
+            self._say("failed", "red", f"{_name(stored.cell)}: {stored.error}")
+        for warning in stored.figures.get("warnings", ()):
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._say("warning", "yellow", f"{_name(stored.cell)}: {warning}")
+
+    def _say(self, label: str, style: str, text: str) -> None:
+        self._console.print(f"[{style}]{label}[/]  {escape(text)}", soft_wrap=True)
+
+
+class PlainView(_TalkingView):
     """One line a cell; for logs."""
 
     def __init__(self, console: Console, cells: int) -> None:
-        self._console = console
+        super().__init__(console)
         self._cells = cells
         self._done = 0
 
@@ -65,27 +95,33 @@ class PlainView(QuietView):
             markup=False,
             soft_wrap=True,
         )
+        if stored.status == "done":
+            super().finished(stored, _seconds)
 
 
-class LiveView(QuietView):
-    """One bar over the cells and one over the requests of the cell at hand."""
+class LiveView(_TalkingView):
+    """Bars over the cells and over the requests of those under way, and figures so far."""
 
     def __init__(self, console: Console, cells: int) -> None:
+        super().__init__(console)
         self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description}", table_column=None),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
-            transient=True,
         )
-        self._cells_bar = self._bars.add_task("cells", total=cells)
-        self._requests_bar = self._bars.add_task("requests", total=None)
-        self._shown = 0.0
+        self._cells_bar = self._bars.add_task("cells".ljust(_LABEL), total=cells)
+        self._requests_bars: dict[str, TaskID] = {}
+        self._settings: dict[tuple[str, str, str, str], list[StoredCell]] = defaultdict(list)
+        self._shown: dict[str, float] = {}
+        self._live = Live(
+            get_renderable=self._picture, console=console, transient=True, refresh_per_second=5
+        )
 
     def __enter__(self) -> LiveView:
-        self._bars.start()
+        self._live.start()
         return self
 
     def __exit__(
@@ -94,36 +130,68 @@ class LiveView(QuietView):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bars.stop()
+        self._live.stop()
 
     def progress(self, at: CellProgress) -> None:
-        """Move the bar of the requests; not more often than anyone can see."""
+        """Move the bar of the cell's requests; not more often than anyone can see."""
         now = time.monotonic()
-        if now - self._shown < _EVERY_S and at.requests_done < at.requests:
+        key = at.cell.key
+        if now - self._shown.get(key, -math.inf) < _EVERY_S and at.requests_done < at.requests:
             return
-        self._shown = now
+        self._shown[key] = now
+        if key not in self._requests_bars:
+            self._requests_bars[key] = self._bars.add_task("", total=at.requests)
         label = f"{at.stage} {_name(at.cell)}"
+        label = label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
         self._bars.update(
-            self._requests_bar,
-            description=escape(label if len(label) <= 44 else f"{label[:43]}…"),
+            self._requests_bars[key],
+            description=escape(label.ljust(_LABEL)),
             completed=at.requests_done,
-            total=at.requests,
         )
 
     def finished(self, stored: StoredCell, _seconds: float) -> None:
-        """Move the bar of the cells; name the cell where it failed."""
+        """Move the bar of the cells, and add the cell to the figures."""
+        super().finished(stored, _seconds)
         self._bars.advance(self._cells_bar)
-        if stored.status == "failed":
-            self._bars.console.print(
-                f"[red]failed[/] {escape(_name(stored.cell))}: {escape(stored.error or '')}"
+        bar = self._requests_bars.pop(stored.cell.key, None)
+        if bar is not None:
+            self._bars.remove_task(bar)
+        if stored.status == "done":
+            cell = stored.cell
+            setting = (cell.method.variant, cell.cluster_name, cell.faults_name, cell.encoding)
+            # Taken out and put in again, so that it comes last.
+            self._settings[setting] = [*self._settings.pop(setting, []), stored]
+
+    def _picture(self) -> Group:
+        return Group(self._figures(), self._bars) if self._settings else Group(self._bars)
+
+    def _figures(self) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for heading in ("method", "cluster", "faults", "encoding"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("cells", "accuracy", "p50 ms", "p95 ms"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for setting, cells in list(self._settings.items())[-_MOST_ROWS:]:
+            table.add_row(
+                *map(escape, setting),
+                str(len(cells)),
+                percent(statistics.fmean(s.figures["accuracy"] for s in cells)),
+                *(_median(cells, name) for name in ("latency_p50_ms", "latency_p95_ms")),
             )
+        return table
 
 
 def view_for(console: Console, cells: int, quiet: bool) -> QuietView:
     """View that suits where standard error goes."""
-    if quiet:
+    if quiet or not cells:
         return QuietView()
     return LiveView(console, cells) if console.is_terminal else PlainView(console, cells)
+
+
+def _median(cells: list[StoredCell], name: str) -> str:
+    values = [stored.figures.get(name) for stored in cells]
+    middle = statistics.median(math.inf if v is None else v for v in values)
+    return milliseconds(middle if math.isfinite(middle) else None, cells[0].cell.deadline_ms)
 
 
 def _name(cell: Cell) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from coinfer.metrics import Metric
 from coinfer.report.answer import answers
 from coinfer.report.exits import exit_lines
 from coinfer.report.failures import ABOUT, failure_table
@@ -26,6 +27,7 @@ from coinfer.report.settings import (
     median_figure,
     varying_axes,
 )
+from coinfer.report.twice import twice_lines
 from coinfer.store import Contents, RunFolder, StoredCell
 from coinfer.suite import AXES, SEED_AXES
 
@@ -40,7 +42,14 @@ _SOMETIMES: Final = {"highest\nreq/s": "max_rate_rps", "p99.9\nms": "latency_p99
 _AXES_SHOWN: Final = {"deadline_ms": "deadline ms"}
 
 
-def show_run(console: Console, run: RunFolder, contents: Contents) -> None:
+def show_run(
+    console: Console,
+    run: RunFolder,
+    contents: Contents,
+    *,
+    by: str | None = None,
+    sort: Metric | None = None,
+) -> None:
     """Print the report of a run.
 
     Parameters
@@ -49,6 +58,10 @@ def show_run(console: Console, run: RunFolder, contents: Contents) -> None:
     run : RunFolder
     contents : Contents
         What `run` holds.
+    by : str, optional
+        Axis whose values part the table into sections; every axis but the method unless said.
+    sort : Metric, optional
+        Rows of a section stand by this figure, the best first; else as in the suite.
     """
     done = [stored for stored in contents.cells if stored.status == "done"]
     suite = run.info.suite
@@ -62,7 +75,7 @@ def show_run(console: Console, run: RunFolder, contents: Contents) -> None:
                 console.print(escape(sentence))
     if done:
         console.print()
-        console.print(_table(done))
+        console.print(_table(done, by, sort))
         console.print(_about(done), style="dim")
         failures = failure_table(done)
         if failures is not None:
@@ -73,9 +86,16 @@ def show_run(console: Console, run: RunFolder, contents: Contents) -> None:
     _next(console, run, contents)
 
 
-def _table(done: Sequence[StoredCell]) -> Table:
+def _table(done: Sequence[StoredCell], by: str | None, sort: Metric | None) -> Table:
     """One row a setting; seeds and repeats are averaged over."""
     varying = varying_axes(done)
+    if by is not None:
+        varying = [*(axis for axis in varying if axis != by), by]
+    parting = slice(1 if by is None else -1, None)
+    rows = list(gathered(done, varying).items())
+    if sort is not None:
+        sections = list(dict.fromkeys(key[parting] for key, _ in rows))
+        rows.sort(key=lambda row: (sections.index(row[0][parting]), _rank(row[1], sort)))
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for axis in varying:
         table.add_column(_AXES_SHOWN.get(axis, axis), overflow="fold", no_wrap=axis == "method")
@@ -88,13 +108,22 @@ def _table(done: Sequence[StoredCell]) -> Table:
     for heading in shown:
         table.add_column(heading, justify="right", no_wrap=True)
     previous = None
-    for key, alike in gathered(done, varying).items():
-        if previous not in (None, key[1:]):
+    for key, alike in rows:
+        if previous not in (None, key[parting]):
             table.add_section()
-        previous = key[1:]
+        previous = key[parting]
         cells = _figures(alike)
         table.add_row(*(escape(str(value)) for value in key), *(cells[name] for name in shown))
     return table
+
+
+def _rank(cells: Sequence[StoredCell], metric: Metric) -> float:
+    """Small where the figure is good; what has none comes last."""
+    figure = median_figure if metric.time else mean_figure
+    value = figure(cells, metric.name)
+    if value is None:
+        return math.inf
+    return value if metric.better == "lower" else -value
 
 
 def _figures(cells: Sequence[StoredCell]) -> dict[str, str]:
@@ -162,6 +191,7 @@ def _mind(console: Console, contents: Contents) -> None:
     _list(console, "time", "cyan", _native(contents))
     _list(console, "faults", "cyan", fault_lines(contents))
     _list(console, "exits", "cyan", exit_lines(contents))
+    _list(console, "twice", "cyan", twice_lines([s for s in contents.cells if s.again]))
     lines = [f"{text} (in {count} of {total} cells)" for text, count in warnings.items()]
     _list(console, "warning", "yellow", lines)
     failed = [s for s in contents.cells if s.status == "failed"]

@@ -93,7 +93,7 @@ def test_equal_results_give_equal_bytes_whatever_the_run(run, tmp_path):
     other = RunFolder.create(tmp_path / "elsewhere", SUITE, CELLS, HERE)
     for folder in (run, other):
         folder.write(stored(CELLS[0], notes={"b": 1, "a": 2}), RECORDS)
-        folder.note_timing(CELLS[0].key, 1.0)
+        folder.note_timing(CELLS[0].key, 1.0, "done")
     for name in ("cell.json", "records.parquet"):
         path = Path("cells") / CELLS[0].folder / name
         assert (run.path / path).read_bytes() == (other.path / path).read_bytes()
