@@ -6,7 +6,7 @@ import itertools
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinfer.errors import SuiteError, UsageError
@@ -98,6 +98,7 @@ overrides = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(overrides)
 def test_any_overrides_give_their_full_product_once_each(chosen):
     suite = read_suite(TEXT, "mine.toml")
