@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,7 +24,23 @@ def ls(
     if form is Format.JSON:
         print_json(rows)
     else:
-        show_rows(rows)
+        show_rows([_short(row) for row in rows])
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    """What a person looks for in a list of models; ``--format json`` has all of it."""
+    inputs, record = row["inputs"], row["record"]
+    accuracy = record.get("validation_accuracy", "")
+    deepest = accuracy[-1] if isinstance(accuracy, list) else accuracy
+    return {
+        "address": row["address"][:12],
+        "what": inputs["what"],
+        "dataset": inputs.get("dataset", ""),
+        "portions": len(inputs["partitions"]) if "partitions" in inputs else inputs.get("k", ""),
+        "train_seed": inputs.get("train_seed", ""),
+        "validation_accuracy": f"{100 * deepest:.1f} %" if deepest != "" else "",
+        "folder": str(Path(row["path"]).parent),
+    }
 
 
 @app.command("export")

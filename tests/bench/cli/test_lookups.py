@@ -54,6 +54,19 @@ def test_a_missing_package_inside_a_command_is_said_likewise():
     assert "'psutil', which is not installed" in done.stderr
 
 
+def test_stored_models_are_a_line_each_and_json_has_all_of_them(coinfer):
+    whole = json.loads(coinfer("zoo", "ls", "--format", "json").stdout)
+    told = coinfer("zoo", "ls").stdout
+    shipped = [row for row in whole if row["record"].get("validation_accuracy")]
+    assert shipped
+    for row in shipped:
+        accuracy = row["record"]["validation_accuracy"]
+        deepest = accuracy if isinstance(accuracy, float) else accuracy[-1]
+        (line,) = [line for line in told.splitlines() if row["address"][:12] in line]
+        assert f"{100 * deepest:.1f} %" in line
+        assert row["weights_sha256"] not in told
+
+
 def test_doctor_checks_and_advises(coinfer):
     done = coinfer("doctor", "--format", "json")
     assert done.exit_code == 0
