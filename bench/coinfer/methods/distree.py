@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from coinfer.cluster import Cluster
 from coinfer.contract import SOURCE, Deployment, Job, Replica
 from coinfer.errors import PlanError
@@ -150,18 +148,17 @@ class DistrEE:
         return DistrEEPlan(chosen, unused, partitions, student, costs, predicted)
 
     def _students(self, profile: Profile) -> list[Sized]:
-        students = size_students(profile, exits=self._parameters.exits)
         wanted = self._parameters.student
         named = {student.name: student for student in profile.students}
-        if wanted == "auto":
-            return students
-        if wanted not in named:
-            raise PlanError(
-                f"distree: student = {wanted!r} is not among students = "
-                f"{self._parameters.students!r}; there are {', '.join(named)}"
-            )
-        spec = msgspec.structs.replace(named[wanted], exits=self._parameters.exits)
-        return [s for s in students if s.spec == spec]
+        if wanted != "auto":
+            if wanted not in named:
+                raise PlanError(
+                    f"distree: student = {wanted!r} is not among students = "
+                    f"{self._parameters.students!r}; there are {', '.join(named)}"
+                )
+            # The others may have too few blocks for so many exits.
+            profile = replace(profile, students=(named[wanted],))
+        return size_students(profile, exits=self._parameters.exits)
 
     def fit(self, plan: DistrEEPlan, profile: Profile, workshop: Workshop) -> DistrEEPlan:
         """Train all branches of all students jointly."""

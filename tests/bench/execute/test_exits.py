@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+
 import msgspec
 import pytest
 
+from coinfer.errors import PlanError
 from coinfer.execute import run_cells
 from coinfer.methods import parameter_types
 from coinfer.suite import expand, load_suite
@@ -42,3 +45,35 @@ def test_losses_and_savings_are_those_against_the_same_network_without_exits():
 
 def test_methods_without_exits_tell_nothing_of_them():
     assert "exit_rule" not in finished("nonn").told
+
+
+prepare = importlib.import_module("coinfer.execute.prepare")
+SWEPT = load_suite("distree-sweep").axes.method
+
+
+def planned(name: str, **parameters):
+    """The plan of a variant of `distree-sweep`, with a teacher that is not trained."""
+    chosen = {"method": [name], "cluster": ["mixed-8"]}
+    (cell,) = expand(load_suite("distree-sweep"), parameter_types(), chosen)
+    choice = cell.method
+    choice = msgspec.structs.replace(choice, parameters={**choice.parameters, **parameters})
+    cell = msgspec.structs.replace(cell, method=choice)
+    profile = prepare._profile(cell, prepare._stand_in(cell))
+    return prepare._method(cell).plan(profile, cell.cluster)
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_every_network_of_the_sweep_can_be_planned(name):
+    plan = planned(name)
+    assert len(plan.costs.macs) == (6 if name.endswith("-x6") else 3)
+    assert len(plan.devices) == (8 if name == "eight-devices" else 4)
+    if "16" in name:
+        assert plan.student.depth == 16
+    # What comes later takes more; an exit alone takes less than all before it together.
+    assert list(plan.costs.macs) == sorted(plan.costs.macs)
+    assert all(a <= m for a, m in zip(plan.costs.alone_macs, plan.costs.macs, strict=True))
+
+
+def test_a_student_that_is_not_there_is_named():
+    with pytest.raises(PlanError, match="'wrn-99' is not among students = 'zoo'; there are wrn-10"):
+        planned("wrn-16-1", student="wrn-99")
