@@ -47,7 +47,7 @@ def wrong_way(data: dict[str, Any]) -> tuple[int, int]:
     wrong = sum(
         row[f"others_{at}"].get("faster", 0) for row in data["power"] for at in (0.01, 0.02)
     )
-    return wrong, sum(row["slower_0.02"]["trials"] for row in data["power"])
+    return wrong, sum(2 * row["slower_0.02"]["trials"] for row in data["power"])
 
 
 if __name__ == "__main__":
