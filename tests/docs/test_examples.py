@@ -13,6 +13,7 @@ import pytest
 
 GROUP = "coinfer.methods"
 TERMINAL_ENDS = "exit code 0"
+AS_JSON = "report out --format json"
 
 
 def install(example: Path, site: Path) -> Path:
@@ -113,7 +114,8 @@ def test_the_commands_of_the_first_page(coinfer, root, tmp_path):
     outputs = coinfer(commands)
     assert [output.rstrip().rpartition(" ")[2] for output in outputs] == ["0"] * len(outputs)
     by_command = {" ".join(words): output for words, output in zip(commands, outputs, strict=True)}
-    assert "6 cells" in by_command["run bits.toml -n"]
-    answer = " ".join(by_command["run bits.toml -o out"].split())
-    assert "the median latency of int4 against that of raw is inconclusive" in answer
+    assert by_command["run bits.toml -n"].count("method=nonn") == 6
+    sent = {c["encoding"]: c["bytes_up_per_request"] for c in report(by_command[AS_JSON])}
+    assert (sent["raw"], sent["int8"]) == (4 * 128, 128)  # the teacher has 128 filters
+    assert sent["int4"] < sent["int8"]
     assert json.loads((tmp_path / "bits.json").read_bytes())["traceEvents"]
