@@ -203,3 +203,45 @@ def test_an_output_that_cannot_be_written_is_said_before_any_work(fake, suite_fi
     assert done.exit_code == 2
     assert "cannot be written" in done.stderr
     assert not fake.ran
+
+
+def rows_of(report: str) -> list[list[str]]:
+    """First two words of every row of the table of figures."""
+    found = [line.split()[:2] for line in report.splitlines()]
+    return [words for words in found if {"nonn", "rocoin"} & set(words) and len(words) == 2][:4]
+
+
+def test_the_report_can_be_grouped_and_sorted(fake, suite_file, coinfer, tmp_path):
+    coinfer("run", suite_file, "-o", tmp_path / "out")
+    plain = coinfer("report", tmp_path / "out").stdout
+    table = plain[plain.index("accuracy %") :]
+    assert rows_of(table) == [[m, f] for f in ("none", "crash") for m in ("nonn", "rocoin")]
+    # Both are equally fast with and without the fault, and rocoin is slower: 30 ms against 20.
+    slowest_last = coinfer("report", tmp_path / "out", "--sort", "latency_p50_ms").stdout
+    assert rows_of(slowest_last[slowest_last.index("accuracy %") :]) == rows_of(table)
+    best_first = coinfer("report", tmp_path / "out", "--sort", "accuracy").stdout
+    last_section = rows_of(best_first[best_first.index("accuracy %") :])[2:]
+    assert last_section == [["rocoin", "crash"], ["nonn", "crash"]]
+    by_method = coinfer("report", tmp_path / "out", "--by", "method").stdout
+    assert rows_of(by_method[by_method.index("accuracy %") :]) == [
+        [faults, method] for method in ("nonn", "rocoin") for faults in ("none", "crash")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            ["--by", "cluster"],
+            "--by cluster: no axis in which rows differ; allowed: method, faults",
+        ),
+        (["--sort", "speed"], "--sort: 'speed' is no metric"),
+    ],
+)
+def test_what_a_report_cannot_be_ordered_by_is_named(
+    fake, suite_file, coinfer, tmp_path, options, expected
+):
+    coinfer("run", suite_file, "-o", tmp_path / "out", "--quiet")
+    done = coinfer("report", tmp_path / "out", *options)
+    assert done.exit_code == 2
+    assert expected in done.stderr
