@@ -29,6 +29,7 @@ question = "Is a slower codec found?"
 dataset = "digits"
 mode = "native"
 encoding = "int8"
+deadline_ms = 10_000 # no request is lost to a busy moment
 workload = { kind = "single-stream", requests = 300, warm_up = 50 }
 
 [axes]
