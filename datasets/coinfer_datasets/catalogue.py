@@ -14,7 +14,9 @@ import numpy.typing as npt
 from coinfer.errors import DatasetError
 from coinfer_datasets.manifest import manifest
 
-_CONTENT_KEYS = frozenset({"base", "content_sha256", "files", "mean", "shape", "split", "std"})
+_CONTENT_KEYS = frozenset(
+    {"archives", "base", "content_sha256", "files", "mean", "shape", "split", "std"}
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Info:
     sizes : Mapping[str, int]
         Number of images of each split.
     mean, std : tuple of float
-        Per channel, in grey levels of the raw uint8 images of the training split.
+        Per channel, in grey levels of the raw uint8 images: of the training split, or for CIFAR
+        of all 50,000 training images, as they are published.
     identity : str
         Hex sha256 of what the manifest fixes about `base`: the files' digests, the splits and the
         normalisation. An artifact can so be looked up without loading an image.
@@ -110,13 +113,15 @@ def available(data_dir: str | None = None) -> list[dict[str, Any]]:
     list of dict
         Keys ``name``, ``found``, ``where``, ``licence``, ``sizes``.
     """
-    from coinfer_datasets import fashion_mnist
+    from coinfer_datasets import cifar, fashion_mnist
 
     rows = []
     for name in manifest():
         where: str | None = "this package" if name.startswith("fashion-mnist/") else "scikit-learn"
         if name == "fashion-mnist":
             where = fashion_mnist.locate(data_dir)
+        elif "archives" in entry(name):
+            where = cifar.locate(name, data_dir)
         described = info(name)
         rows.append(
             {

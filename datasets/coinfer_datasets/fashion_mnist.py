@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -15,9 +14,9 @@ import numpy.typing as npt
 from coinfer.errors import DatasetError
 from coinfer_datasets import idx
 from coinfer_datasets.manifest import manifest
+from coinfer_datasets.places import DATA_VARIABLE, cache_folder, given_place
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-DATA_VARIABLE = "COINFER_DATA_DIR"
 OFFICIAL_URL = "https://github.com/zalandoresearch/fashion-mnist"
 
 _AR_MAGIC = b"!<arch>\n"
@@ -72,21 +71,15 @@ def read(data_dir: str | None = None) -> tuple[dict[str, npt.NDArray[np.uint8]],
     return arrays, where
 
 
-def cache_folder() -> Path:
-    """Return the folder in the user's cache where the files are also looked for."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("coinfer") / "fashion-mnist"
-
-
 def _places(data_dir: str | None, existing: bool = True) -> Iterator[Path]:
-    data_dir = data_dir or os.environ.get(DATA_VARIABLE)
-    if data_dir is not None:
-        given = Path(data_dir).expanduser()
+    given = given_place(data_dir)
+    if given is not None:
         yield from (p for p in (given, given / "fashion-mnist") if p.exists() or not existing)
         if given.is_dir():
             yield from sorted(given.glob("dataset-fashion-mnist*.deb"))
-    yield from (p for p in (DEBIAN_FOLDER, cache_folder()) if p.is_dir() or not existing)
+    yield from (
+        p for p in (DEBIAN_FOLDER, cache_folder("fashion-mnist")) if p.is_dir() or not existing
+    )
 
 
 def _file(folder: Path, name: str) -> Path | None:

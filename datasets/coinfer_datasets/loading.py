@@ -6,9 +6,10 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from coinfer.errors import DatasetError
-from coinfer_datasets import fashion_mnist, stratified
+from coinfer_datasets import cifar, fashion_mnist, stratified
 from coinfer_datasets.catalogue import entry, info
 from coinfer_datasets.dataset import Dataset, Images, Labels, Split
 
@@ -19,10 +20,11 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     Parameters
     ----------
     name : str
-        ``digits``, ``fashion-mnist`` or ``fashion-mnist/test-2000`` (test images only; needs
-        neither a download nor the full set).
+        ``digits``, ``fashion-mnist``, ``cifar-10``, ``cifar-100``, or ``fashion-mnist/test-2000``
+        (test images only; needs neither a download nor the full set).
     data_dir : str, optional
-        Where to look first; see `coinfer_datasets.fashion_mnist.read`.
+        Where to look first; see `coinfer_datasets.fashion_mnist.read` and
+        `coinfer_datasets.cifar.read`.
 
     Raises
     ------
@@ -33,7 +35,9 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     if name == "digits":
         return _load_digits(found)
     if name == "fashion-mnist":
-        return _load_fashion_mnist(found, data_dir)
+        return _cut_by_ranges(name, found, *fashion_mnist.read(data_dir))
+    if "archives" in found:
+        return _cut_by_ranges(name, found, *cifar.read(name, data_dir))
     return _load_subset(name, found)
 
 
@@ -57,16 +61,18 @@ def _load_digits(found: dict[str, Any]) -> Dataset:
     return Dataset(info("digits"), splits, "scikit-learn")
 
 
-def _load_fashion_mnist(found: dict[str, Any], data_dir: str | None) -> Dataset:
-    arrays, where = fashion_mnist.read(data_dir)
-    splits = {
-        name: Split(
-            arrays[f"{kind}-images"][start:stop, None],
-            arrays[f"{kind}-labels"][start:stop].astype(np.int64),
-        )
-        for name, (kind, start, stop) in found["split"]["parts"].items()
-    }
-    return Dataset(info("fashion-mnist"), splits, where)
+def _cut_by_ranges(
+    name: str, found: dict[str, Any], arrays: dict[str, npt.NDArray[np.uint8]], where: str
+) -> Dataset:
+    splits = {}
+    for split, (kind, start, stop) in found["split"]["parts"].items():
+        images = arrays[f"{kind}-images"][start:stop].reshape(-1, *found["shape"])
+        labels = arrays[f"{kind}-labels"][start:stop].astype(np.int64)
+        expected = found["sizes"][split]
+        if not len(images) == len(labels) == expected:
+            raise DatasetError(f"{where} has {len(images)} of {expected} {split} images of {name}")
+        splits[split] = Split(images, labels)
+    return Dataset(info(name), splits, where)
 
 
 def _load_subset(name: str, found: dict[str, Any]) -> Dataset:

@@ -34,7 +34,7 @@ def contents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, bytes
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in made.items()}
     monkeypatch.setitem(entry, "files", digests)
     monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "no-debian")
-    monkeypatch.setattr(fashion_mnist, "cache_folder", lambda: tmp_path / "no-cache")
+    monkeypatch.setattr(fashion_mnist, "cache_folder", lambda _: tmp_path / "no-cache")
     return made
 
 

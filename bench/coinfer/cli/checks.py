@@ -266,7 +266,7 @@ def _datasets(_environment: Environment) -> Finding:
     rows = coinfer_datasets.available()
     found = "; ".join(f"{row['name']} ({row['where']})" for row in rows if row["found"])
     lacking = [row["name"] for row in rows if not row["found"]]
-    if not lacking:
+    if "fashion-mnist" not in lacking:  # no suite that comes along needs another one
         return Finding("data sets", "ok", found)
     advice = f"not found: {', '.join(lacking)}; 'coinfer run' says how to get them where needed"
     return Finding("data sets", "advice", found, advice)

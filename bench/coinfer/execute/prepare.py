@@ -259,9 +259,10 @@ def _said(cell: Cell, predicted_ns: int) -> dict[str, Any]:
 
 def _recipe(cell: Cell) -> Recipe:
     name = cell.method.parameters["recipe"]
+    base = coinfer_datasets.info(cell.dataset).base
     if name == "auto":
-        name = "smoke" if coinfer_datasets.info(cell.dataset).base == "digits" else "quickstart"
-    return recipe(name)
+        name = "smoke" if base == "digits" else "quickstart"
+    return recipe(name, base)
 
 
 def _teacher_spec(cell: Cell) -> TeacherSpec:
