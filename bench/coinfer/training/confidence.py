@@ -7,9 +7,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp, softmax
-from sklearn.metrics import roc_auc_score
+
+# SciPy and scikit-learn are imported where they are used: a board that loads weights has neither.
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -33,6 +32,9 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
     float
         Within `TEMPERATURES`: where every answer is right, the likelihood has no other bound.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
     z = logits.astype(np.float64)
     true = z[np.arange(len(z)), labels]
 
@@ -77,6 +79,9 @@ def reliability(logits: FloatArray, labels: IntArray, temperature: float = 1.0) 
     >>> round(found.ece, 3), found.auroc
     (0.5, 0.5)
     """
+    from scipy.special import softmax
+    from sklearn.metrics import roc_auc_score
+
     probabilities = softmax(logits.astype(np.float64) / temperature, axis=1)
     confidence = probabilities.max(axis=1)
     right = logits.argmax(axis=1) == labels
