@@ -18,6 +18,16 @@ _PEERS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def gradients_as_before():
+    """Peers switch gradients off; tests that come later in the same process need them."""
+    torch = sys.modules.get("torch")
+    before = torch is None or torch.is_grad_enabled()
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_grad_enabled(before)
+
+
 @pytest.fixture(scope="session")
 def one_cpu():
     """Stay on one CPU, the last one that is allowed, and on one thread."""

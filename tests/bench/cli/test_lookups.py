@@ -72,7 +72,16 @@ def test_doctor_checks_and_advises(coinfer):
     assert done.exit_code == 0
     findings = {f["check"]: f for f in json.loads(done.stdout)}
     assert {
-        *("processor", "smt", "governor", "load", "affinity", "thread variables", "memory"),
+        *(
+            "processor",
+            "smt",
+            "turbo",
+            "governor",
+            "load",
+            "affinity",
+            "thread variables",
+            "memory",
+        ),
         *("timer", "versions", "kernels", "cost table", "energy counters", "compiler"),
         "data sets",
     } == set(findings)

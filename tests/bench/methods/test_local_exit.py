@@ -12,7 +12,8 @@ from coinfer.cluster import CLUSTERS
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.contract import Batching
 from coinfer.methods.local_exit import LocalExit, LocalExitParameters, LocalExitPlan
-from coinfer.methods.rules import RULES, Costs, Point, Tuned
+from coinfer.methods.rules import RULES, Costs, Tuned
+from coinfer.methods.rules.tuning import Curve
 from coinfer.models import JointModel, JointSpec, StudentSpec
 from coinfer.runtime.job import Load
 from coinfer.runtime.runner import Runner
@@ -69,7 +70,8 @@ def test_rows_leave_where_the_definition_says_and_the_rest_is_not_run(
     exits = np.where(truth[0] <= taus[0], 1, np.where(truth[1] <= taus[1], 2, 3))
     labels = np.stack([logits.argmax(dim=1).numpy() for logits in out.logits])
 
-    tuned = Tuned(RULES[rule](), taus[None], (Point(0, 0, 0, 0, 0, ()),), 0)
+    curve = Curve(*(np.zeros(1),) * 5, np.zeros((1, 3)))
+    tuned = Tuned(RULES[rule](), taus[None], curve, 0, 0.0)
     joint = JointArtifact("digits", SPEC, ((),), 0, "", "", (), ())
     costs = Costs((0,) * 3, (0,) * 3, (0,) * 3, (0,) * 3)
     method = LocalExit(LocalExitParameters(rule=rule))
