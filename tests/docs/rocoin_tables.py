@@ -28,7 +28,7 @@ MARGIN_POINTS = 0.5
 
 def cells(name: str) -> list[StoredCell]:
     """Finished cells of a run that is kept."""
-    found = RunFolder(ROOT / "results" / "reference" / name).load().cells
+    found = RunFolder(ROOT / "results" / "reference" / name).contents().cells
     return [cell for cell in found if cell.status == "done"]
 
 

@@ -49,6 +49,5 @@ def test_replicas_keep_more_than_rivals_without(tables, groups, failed, rival):
 def test_a_cell_tells_where_its_figures_come_from(groups):
     for cells in groups.values():
         for cell in cells:
-            assert cell.notes["fusion"] if "fusion" in cell.notes else True
             assert {"teacher_accuracy", "predicted_latency_ms", "total_macs"} <= set(cell.figures)
             assert cell.figures["total_memory_bytes"] > 0
