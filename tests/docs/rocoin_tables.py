@@ -21,7 +21,6 @@ from coinfer.store import RunFolder, StoredCell
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "rocoin.md"
 MARKS = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
-TEACHER_PARAMETERS = 691_000
 LOST = (0, 1, 2, 3, 4, 6)
 MARGIN_POINTS = 0.5
 
@@ -137,19 +136,6 @@ def latency(found: Sequence[StoredCell], cluster: str) -> str:
         ratio = f"{median(name, 'none') / base:.2f}"
         rows.append([f"`{name}`", *(f"{median(name, fault):.2f}" for fault in faults), ratio])
     return table(["p50, s", *faults, "none, × rocoin"], rows)
-
-
-def share(found: Sequence[StoredCell]) -> str:
-    """Where a request's time goes without faults, on both clusters."""
-    rows = []
-    for cell in found:
-        if cell.cell.faults_name != "none" or cell.cell.run_seed != 0:
-            continue
-        split = cell.figures["critical_path_ms"]
-        whole = sum(split.values())
-        parts = [f"{100 * split[part] / whole:.0f}" for part in ("compute", "link", "decide")]
-        rows.append([f"`{cell.cell.method.variant}`", cell.cell.cluster_name, *parts])
-    return table(["method", "cluster", "compute %", "link %", "decide %"], rows)
 
 
 def tables() -> dict[str, str]:
