@@ -74,7 +74,8 @@ def _sentence(named: Metric, row: Row, setting: Mapping[str, Value]) -> str:
     if row.verdict == "same":
         return f"{where}{row.new} and {row.base} have the same {named.noun}: {size}."
     if row.verdict == "inconclusive":
-        told = f"the {named.noun} of {row.new} against that of {row.base} is inconclusive"
+        the = "the" if where else "The"
+        told = f"{the} {named.noun} of {row.new} against that of {row.base} is inconclusive"
         return f"{where}{told}: {size}; {row.reason}."
     return f"{where}{_claim(named, row)}: {size}."
 

@@ -85,6 +85,7 @@ def test_fewer_macs_and_faster_answers_have_their_own_words():
 
 def test_few_seeds_are_inconclusive_in_the_sentence():
     (sentence,) = answers(ACCURACY, cells({"accuracy": 0.7}, {"accuracy": 0.8}, run_seed=[0, 1]))
+    assert sentence.startswith("The accuracy of rocoin against that of nonn is inconclusive")
     assert "is inconclusive: 80.0 % against 70.0 %" in sentence
     assert "2 pairs are too few" in sentence
 
