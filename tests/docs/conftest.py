@@ -15,6 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+# The tests are no package, and what makes the tables of pages is of use to these tests alone.
+sys.path.insert(0, str(Path(__file__).parent))
+
 # Runs several commands in one process, so that torch is imported once.
 DRIVER = """
 import json, sys

@@ -8,26 +8,20 @@ writes them into the page, between the marks; the page's test holds them against
 from __future__ import annotations
 
 import json
-import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from marked_tables import renewed
 
+from coinfer.report.plain import markdown_table as table
 from coinfer.report.sweep import target_name
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "distree.md"
 SWEEP = ROOT / "results" / "reference" / "distree" / "wrn-10-1-seed-0"
-MARKS = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def rule_of(row: dict[str, Any]) -> str:
@@ -127,8 +121,7 @@ def tables() -> dict[str, str]:
 
 def page(text: str) -> str:
     """The page with its tables made anew."""
-    made = tables()
-    return MARKS.sub(lambda mark: mark[1] + made[mark[2]] + mark[3], text)
+    return renewed(text, tables())
 
 
 if __name__ == "__main__":

@@ -8,19 +8,19 @@ writes them into the page, between the marks; the page's test holds them against
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from marked_tables import renewed
 from scipy import stats
 
+from coinfer.report.plain import markdown_table as table
 from coinfer.store import RunFolder, StoredCell
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "rocoin.md"
-MARKS = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 LOST = (0, 1, 2, 3, 4, 6)
 MARGIN_POINTS = 0.5
 
@@ -64,12 +64,6 @@ def seeds(group: Sequence[StoredCell], figure: Callable[[StoredCell], float]) ->
 def lost(failed: int, kind: str = "mean") -> Callable[[StoredCell], float]:
     """Accuracy in percent with so many devices lost."""
     return lambda cell: 100 * cell.figures["accuracy_by_failures"][str(failed)][kind]
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def without_failures(groups: dict[str, list[StoredCell]]) -> str:
@@ -153,8 +147,7 @@ def tables() -> dict[str, str]:
 
 def page(text: str) -> str:
     """The page with its tables made anew."""
-    made = tables()
-    return MARKS.sub(lambda mark: mark[1] + made[mark[2]] + mark[3], text)
+    return renewed(text, tables())
 
 
 if __name__ == "__main__":

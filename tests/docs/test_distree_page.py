@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
-import pytest
+import distree_tables
+from marked_tables import MARKS
 
 
-@pytest.fixture(scope="module")
-def maker():
-    spec = importlib.util.spec_from_file_location(
-        "distree_tables", Path(__file__).with_name("distree_tables.py")
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_page_shows_what_was_found(maker):
-    text = maker.PAGE.read_text(encoding="utf-8")
-    assert maker.MARKS.search(text)
-    assert maker.page(text) == text
+def test_the_page_shows_what_was_found():
+    text = distree_tables.PAGE.read_text(encoding="utf-8")
+    assert {mark[1] for mark in MARKS.findall(text)} == set(distree_tables.tables())
+    assert distree_tables.page(text) == text

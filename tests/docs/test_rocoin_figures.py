@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import statistics
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def tables():
-    spec = importlib.util.spec_from_file_location("rocoin_tables", HERE / "rocoin_tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+import rocoin_tables as tables
+from marked_tables import MARKS
 
 
 @pytest.fixture(scope="module")
-def groups(tables):
+def groups():
     return tables.by_method(tables.cells("rocoin"))
 
 
-def test_the_page_has_the_tables_of_the_runs(tables):
+def test_the_page_has_the_tables_of_the_runs():
     text = tables.PAGE.read_text(encoding="utf-8")
     assert tables.page(text) == text
-    assert {mark[1] for mark in tables.MARKS.findall(text)} == set(tables.tables())
+    assert {mark[1] for mark in MARKS.findall(text)} == set(tables.tables())
 
 
-def test_half_an_interval_is_that_of_students_table(tables):
+def test_half_an_interval_is_that_of_students_table():
     """Student's t for 2 degrees of freedom and 95 % is 4.303."""
     values = [91.0, 92.0, 93.5]
     expected = 4.303 * statistics.stdev(values) / 3**0.5
@@ -39,7 +29,7 @@ def test_half_an_interval_is_that_of_students_table(tables):
 
 @pytest.mark.parametrize("failed", [1, 2, 3, 4])
 @pytest.mark.parametrize("rival", ["rocoin-single", "nonn-small"])
-def test_replicas_keep_more_than_rivals_without(tables, groups, failed, rival):
+def test_replicas_keep_more_than_rivals_without(groups, failed, rival):
     """With zeros for what is lost, seed by seed."""
     ours = tables.seeds(groups["rocoin"], tables.lost(failed))
     theirs = tables.seeds(groups[rival], tables.lost(failed))
