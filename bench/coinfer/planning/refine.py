@@ -9,6 +9,11 @@ import numpy as np
 from coinfer.planning.partition import Graph, ncut_value
 from coinfer.planning.problem import Candidate, Problem
 
+FEWEST_FILTERS = 2
+"""What a partition keeps [ours]: the L2-normalised portion of one filter alone is constant where it
+fires, which teaches its student nothing, and nearly without a bound on its slope where it does
+not."""
+
 
 def refined(
     problem: Problem, start: Candidate, graph: Graph, epsilon: float
@@ -22,6 +27,10 @@ def refined(
     graph : ndarray, shape (F, F)
     epsilon : float
         How much the normalised cut may rise over that of `start`.
+
+    Notes
+    -----
+    No partition is left with fewer than `FEWEST_FILTERS` filters.
     """
     current, moved = start, 0
     while True:
@@ -37,7 +46,7 @@ def _one_move(
     by_time = sorted(range(len(current.groups)), key=current.group_s.__getitem__)
     slowest = current.assignment[by_time[-1]]
     giving = current.cut.partitions[slowest]
-    if len(giving) < 2:
+    if len(giving) <= FEWEST_FILTERS:
         return None
     for g in by_time[:-1]:
         k = current.assignment[g]

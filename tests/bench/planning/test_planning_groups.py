@@ -137,6 +137,14 @@ def test_refinement_takes_load_off_the_slowest_within_its_limit() -> None:
     assert refined.ncut <= fixed.ncut + 0.1
 
 
+def test_refinement_leaves_every_partition_two_filters() -> None:
+    slow_link = [PlanDevice(f"d{n}", 15e6, 10 if n == 0 else 1000, 10**6, 0.0) for n in range(4)]
+    plan = plan_rocoin(
+        slow_link, graph(), [SMALL], lambda filters: filters, grouping="single", epsilon=100.0
+    )
+    assert min(len(partition) for partition in plan.partitions) == 2
+
+
 def test_ablations_plan_too() -> None:
     arguments = (cluster(), graph(), [SMALL], lambda filters: filters)
     single = plan_rocoin(*arguments, grouping="single", epsilon=0.0)
