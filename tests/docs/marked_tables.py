@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-MARKS = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
+MARKS = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end -->\n)", re.DOTALL)
 
 
 def renewed(text: str, tables: Mapping[str, str]) -> str:
-    """Put the tables of these names into the page."""
-    return MARKS.sub(lambda mark: mark[1] + tables[mark[2]] + mark[3], text)
+    """Put the tables of these names into the page; others stay as they are."""
+    return MARKS.sub(lambda mark: f"{mark[1]}{tables.get(mark[2], mark[3])}{mark[4]}", text)

@@ -7,58 +7,18 @@ writes them into the page, between the marks; the page's test holds them against
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
+from kept_runs import KEPT, ROOT, by_method, cells, half, interval, seeds
 from marked_tables import renewed
-from scipy import stats
 
 from coinfer.report.plain import markdown_table as table
-from coinfer.store import RunFolder, StoredCell
+from coinfer.store import StoredCell
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "rocoin.md"
 LOST = (0, 1, 2, 3, 4, 6)
 MARGIN_POINTS = 0.5
-
-
-def cells(name: str) -> list[StoredCell]:
-    """Finished cells of a run that is kept."""
-    found = RunFolder(ROOT / "results" / "reference" / name).contents().cells
-    return [cell for cell in found if cell.status == "done"]
-
-
-def by_method(found: Iterable[StoredCell]) -> dict[str, list[StoredCell]]:
-    """Cells of each method, in the order of the run."""
-    groups: dict[str, list[StoredCell]] = defaultdict(list)
-    for cell in found:
-        groups[cell.cell.method.variant].append(cell)
-    return groups
-
-
-def interval(values: Sequence[float], digits: int = 2) -> str:
-    """Mean and half of the 95 % t interval over training seeds."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return f"{mean:.{digits}f}"
-    return f"{mean:.{digits}f} ± {half(values):.{digits}f}"
-
-
-def half(values: Sequence[float], confidence: float = 0.95) -> float:
-    """Half the width of a two-sided t interval of the mean."""
-    spread = statistics.stdev(values) / math.sqrt(len(values))
-    return float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * spread
-
-
-def seeds(group: Sequence[StoredCell], figure: Callable[[StoredCell], float]) -> list[float]:
-    """A figure, one value a training seed, in their order."""
-    of = defaultdict(list)
-    for cell in group:
-        of[cell.cell.train_seed].append(figure(cell))
-    return [statistics.fmean(of[seed]) for seed in sorted(of)]
 
 
 def lost(failed: int, kind: str = "mean") -> Callable[[StoredCell], float]:
@@ -134,8 +94,8 @@ def latency(found: Sequence[StoredCell], cluster: str) -> str:
 
 def tables() -> dict[str, str]:
     """All tables of the page by name."""
-    groups = by_method(cells("rocoin"))
-    timed = cells("rocoin-latency")
+    groups = by_method(cells(KEPT / "rocoin"))
+    timed = cells(KEPT / "rocoin-latency")
     return {
         "without-failures": without_failures(groups),
         "curves": curves(groups),
@@ -145,10 +105,5 @@ def tables() -> dict[str, str]:
     }
 
 
-def page(text: str) -> str:
-    """The page with its tables made anew."""
-    return renewed(text, tables())
-
-
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), tables()), encoding="utf-8")

@@ -6,18 +6,19 @@ import statistics
 
 import pytest
 import rocoin_tables as tables
-from marked_tables import MARKS
+from kept_runs import KEPT
+from marked_tables import MARKS, renewed
 
 
 @pytest.fixture(scope="module")
 def groups():
-    return tables.by_method(tables.cells("rocoin"))
+    return tables.by_method(tables.cells(KEPT / "rocoin"))
 
 
 def test_the_page_has_the_tables_of_the_runs():
-    text = tables.PAGE.read_text(encoding="utf-8")
-    assert tables.page(text) == text
-    assert {mark[1] for mark in MARKS.findall(text)} == set(tables.tables())
+    text, made = tables.PAGE.read_text(encoding="utf-8"), tables.tables()
+    assert renewed(text, made) == text
+    assert {mark[1] for mark in MARKS.findall(text)} == set(made)
 
 
 def test_half_an_interval_is_that_of_students_table():

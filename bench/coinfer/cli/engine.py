@@ -130,12 +130,17 @@ def sweep(
     from datetime import UTC, datetime
 
     import coinfer
-    from coinfer.execute.sweep import networks, swept
+    from coinfer.execute.networks import networks
+    from coinfer.execute.rivals import rivals
+    from coinfer.execute.sweep import swept
     from coinfer.store import SWEEP_SCHEMA, StoredSweep, capture
     from coinfer.store.runfolder import suite_sha256
 
     started, begin = datetime.now(UTC), time.monotonic()
-    found = [(network, swept(network, resamplings)) for network in networks(cells, on_progress)]
+    found = [
+        (network, swept(network, resamplings, rivals(cells, network, on_progress)))
+        for network in networks(cells, on_progress)
+    ]
     stored = StoredSweep(
         schema=SWEEP_SCHEMA,
         coinfer=coinfer.__version__,
@@ -148,6 +153,7 @@ def sweep(
         choices=[row for _, one in found for row in one.choices],
         promises=[row for _, one in found for row in one.promises],
         exits=[row for _, one in found for row in one.exits],
+        rivals=[row for _, one in found for row in one.rivals],
     )
     return stored, [row for _, one in found for row in one.fronts]
 

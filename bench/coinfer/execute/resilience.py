@@ -28,6 +28,12 @@ def statics(cell: Cell, prepared: Prepared, runner: Runner) -> dict[str, Any]:
     return _KNOWN[key]
 
 
+def total_macs(prepared: Prepared) -> int:
+    """MACs of one row on all replicas, the source's among them."""
+    stages = {stage.id: stage for stage in prepared.deployment.stages}
+    return sum(stages[r.stage].macs for r in prepared.deployment.replicas)
+
+
 def _price(prepared: Prepared) -> dict[str, Any]:
     """What all replicas take together; the price of redundancy is in comparing it."""
     stages = {stage.id: stage for stage in prepared.deployment.stages}
@@ -42,7 +48,7 @@ def _price(prepared: Prepared) -> dict[str, Any]:
     predicted_ns = prepared.deployment.predicted_latency_ns
     return {
         "peak_memory_bytes": prepared.peak_memory_bytes,
-        "total_macs": sum(stages[r.stage].macs for r in prepared.deployment.replicas),
+        "total_macs": total_macs(prepared),
         "total_memory_bytes": memory_bytes,
         "predicted_latency_ms": None if predicted_ns is None else predicted_ns / 1e6,
         "teacher_accuracy": prepared.notes["teacher_test_accuracy"],

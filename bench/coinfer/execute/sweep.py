@@ -7,15 +7,14 @@ matter are confirmed by a run of their cells.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 import numpy as np
 
-from coinfer.errors import UsageError
-from coinfer.execute.prepare import fitted
-from coinfer.methods import method
+from coinfer.execute.networks import Network
+from coinfer.execute.rivals import Rival, against, own_exits, paired_interval
 from coinfer.methods.rules import (
     RULES,
     Costs,
@@ -30,15 +29,7 @@ from coinfer.methods.rules import (
     scores_of,
 )
 from coinfer.methods.rules.resampled import resampled
-from coinfer.suite import Cell
-from coinfer.training import (
-    OnProgress,
-    SplitOutputs,
-    Zoo,
-    fit_temperature,
-    reliability,
-    split_outputs,
-)
+from coinfer.training import fit_temperature, reliability
 from coinfer_kernels import backend
 
 TARGETS: Final = (
@@ -47,100 +38,6 @@ TARGETS: Final = (
     *(Target(risk=Risk(points, 0.1, "crc")) for points in (0.5, 1.0, 2.0)),
 )
 """What thresholds are chosen for in every sweep."""
-
-_INTERVAL: Final = 0.95
-_DRAWS: Final = 10_000
-
-
-class Network(NamedTuple):
-    """One trained network on one cluster: what a sweep is about.
-
-    Attributes
-    ----------
-    cell : Cell
-        The first cell that has it.
-    costs : dict of str to Costs
-        By rule.
-    validation, calibration, test : SplitOutputs
-    weights_sha256 : str
-    """
-
-    cell: Cell
-    costs: dict[str, Costs]
-    validation: SplitOutputs
-    calibration: SplitOutputs
-    test: SplitOutputs
-    weights_sha256: str
-
-    @property
-    def name(self) -> dict[str, Any]:
-        """Coordinates that tell networks apart."""
-        cell = self.cell
-        return {
-            "method": cell.method.variant,
-            "dataset": cell.dataset,
-            "cluster": cell.cluster_name,
-            "train_seed": cell.train_seed,
-        }
-
-    @property
-    def source(self) -> dict[str, Any]:
-        """What the sweep rests on."""
-        splits = {"validation": self.validation, "calibration": self.calibration, "test": self.test}
-        return {
-            **self.name,
-            "weights_sha256": self.weights_sha256,
-            **{f"{name}_sha256": split.sha256 for name, split in splits.items()},
-            "images": {name: len(split.labels) for name, split in splits.items()},
-        }
-
-
-def networks(
-    cells: Sequence[Cell], progress: OnProgress | None = None, zoo: Zoo | None = None
-) -> Iterator[Network]:
-    """Networks with several exits among the cells, each once.
-
-    Parameters
-    ----------
-    cells : sequence of Cell
-    progress : callable, optional
-    zoo : Zoo, optional
-
-    Raises
-    ------
-    UsageError
-        If no cell has a method that exits early.
-    """
-    zoo = zoo or Zoo()
-    with_exits = [c for c in cells if {"rule", "target"} <= set(c.method.parameters)]
-    if not with_exits:
-        raise UsageError("no method of the suite has exit rules to sweep; say -m distree")
-    known = set()
-    for cell in with_exits:
-        # These do not decide the network, only what is done with it.
-        free = {"rule", "thresholds", "temperature_scaling", "target", "patience"}
-        fixed = {k: v for k, v in cell.method.parameters.items() if k not in free}
-        what = [cell.method.base, fixed, cell.dataset, cell.cluster, cell.train_seed, cell.encoding]
-        key = msgspec.json.encode(what, order="sorted")
-        if key not in known:
-            known.add(key)
-            yield _network(cell, progress, zoo)
-
-
-def _network(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Network:
-    _, plan, profile, _ = fitted(cell, progress, zoo)
-    kind = method(cell.method.base)
-    costs = {}
-    for name, rule in RULES.items():
-        # The oracle spends what a rule spends that reads logits, as it does.
-        asked = name if rule.deployable else "max-probability"
-        parameters = msgspec.convert({**cell.method.parameters, "rule": asked}, kind.Parameters)
-        costs[name] = kind(parameters).plan(profile, cell.cluster).costs
-    validation, calibration, test = (
-        split_outputs(plan.joint, zoo, split, cell.dataset if split == "test" else None)
-        for split in ("validation", "calibration", "test")
-    )
-    return Network(cell, costs, validation, calibration, test, plan.joint.weights_sha256)
 
 
 class Swept(NamedTuple):
@@ -156,15 +53,19 @@ class Swept(NamedTuple):
         How often each way of setting thresholds breaks its limit when the splits are drawn anew.
     exits : list of dict
         Accuracy and reliability of every exit on the test split.
+    rivals : list of dict
+        Every rule against networks without exits at their MACs and at their latency; see
+        `coinfer.execute.rivals`.
     """
 
     fronts: list[dict[str, Any]]
     choices: list[dict[str, Any]]
     promises: list[dict[str, Any]]
     exits: list[dict[str, Any]]
+    rivals: list[dict[str, Any]]
 
 
-def swept(network: Network, resamplings: int, seed: int = 0) -> Swept:
+def swept(network: Network, resamplings: int, rivals: Sequence[Rival] = (), seed: int = 0) -> Swept:
     """Every rule at every threshold, what targets choose, and how often limits are broken.
 
     Parameters
@@ -172,10 +73,13 @@ def swept(network: Network, resamplings: int, seed: int = 0) -> Swept:
     network : Network
     resamplings : int
         Zero leaves the promises out.
+    rivals : sequence of Rival
+        Beside the network's own exits, each for all rows.
     seed : int
         Of the resamplings and of the intervals.
     """
-    found = Swept([], [], [], _exits(network))
+    found = Swept([], [], [], _exits(network), [])
+    rivals = [*own_exits(network), *rivals]
     kernels = backend.load("reference")
     for name, kind in RULES.items():
         if name == "oracle":
@@ -189,7 +93,7 @@ def swept(network: Network, resamplings: int, seed: int = 0) -> Swept:
         # Where there is nothing to share out, budgets are no way of their own.
         schemes = ("shared",) if rule.alone or name in ("random", "patience") else get_args(Scheme)
         for scheme in schemes:
-            _rule(network, rule, scheme, scored, resamplings, seed, found)
+            _rule(network, rule, scheme, scored, rivals, resamplings, seed, found)
     return found
 
 
@@ -198,6 +102,7 @@ def _rule(
     rule: ExitRule,
     scheme: Scheme,
     scored: list[Any],
+    rivals: Sequence[Rival],
     resamplings: int,
     seed: int,
     swept: Swept,
@@ -224,10 +129,15 @@ def _rule(
                 "requested": _figures(calibrated, j, costs),
                 "realised": {
                     **_figures(tested, j, costs),
-                    "accuracy_loss_interval": _interval(tested, j, network.test, seed),
+                    "accuracy_loss_interval": _loss_interval(
+                        tested, j, len(network.test.labels), seed
+                    ),
                 },
             }
         )
+    for rival in rivals if len(made) > 1 else ():
+        for row in against(rival, rule, made, calibrated, on_test, network, seed):
+            swept.rivals.append({**named, **row})
     if resamplings and len(made) > 1:
         both = np.concatenate([on_calibration, on_test], axis=1)
         answers = np.concatenate([right, network.test.right], axis=1)
@@ -272,16 +182,9 @@ def _figures(found: Curve, j: int, costs: Costs) -> dict[str, Any]:
     }
 
 
-def _interval(found: Curve, j: int, test: SplitOutputs, seed: int) -> tuple[float, float]:
-    """Percentile bootstrap of the paired loss in points; its images are of three kinds only."""
-    harm, loss = found.harm[j], found.accuracy_loss_points[j] / 100
-    images = len(test.labels)
-    shares = np.array([harm, harm - loss, 1 - 2 * harm + loss]).clip(0, 1)
-    drawn = np.random.default_rng(seed).multinomial(images, shares / shares.sum(), _DRAWS)
-    losses = 100 * (drawn[:, 0] - drawn[:, 1]) / images
-    tail = (1 - _INTERVAL) / 2
-    low, high = np.quantile(losses, [tail, 1 - tail])
-    return float(low), float(high)
+def _loss_interval(found: Curve, j: int, images: int, seed: int) -> tuple[float, float]:
+    harm, loss = float(found.harm[j]), float(found.accuracy_loss_points[j]) / 100
+    return paired_interval(harm, harm - loss, images, seed)
 
 
 def _exits(network: Network) -> list[dict[str, Any]]:

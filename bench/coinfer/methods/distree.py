@@ -22,7 +22,7 @@ from coinfer.methods.gathered import ExitLayout
 from coinfer.methods.portions import late_after_ns, trained
 from coinfer.methods.qos import Controller, QoS, rungs
 from coinfer.methods.rules import RULES, Costs, RuleName, Scheme, Target, Tuned
-from coinfer.methods.sizing import Sized, size_students
+from coinfer.methods.sizing import Sized, named_student, size_students
 from coinfer.models import JointSpec, Partition, StudentSpec, head_stage, student_stages
 from coinfer.training import JointArtifact
 
@@ -149,15 +149,9 @@ class DistrEE:
 
     def _students(self, profile: Profile) -> list[Sized]:
         wanted = self._parameters.student
-        named = {student.name: student for student in profile.students}
         if wanted != "auto":
-            if wanted not in named:
-                raise PlanError(
-                    f"distree: student = {wanted!r} is not among students = "
-                    f"{self._parameters.students!r}; there are {', '.join(named)}"
-                )
             # The others may have too few blocks for so many exits.
-            profile = replace(profile, students=(named[wanted],))
+            profile = replace(profile, students=(named_student(profile, wanted),))
         return size_students(profile, exits=self._parameters.exits)
 
     def fit(self, plan: DistrEEPlan, profile: Profile, workshop: Workshop) -> DistrEEPlan:

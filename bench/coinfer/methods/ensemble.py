@@ -1,7 +1,8 @@
 """``ensemble``: independent classifiers, whose probabilities are averaged over those that answer.
 
 Each device that RoCoIn would use runs a whole classifier with the backbone of RoCoIn's student
-there, so that both cost the same, but for the last layers.
+there, so that both cost the same, but for the last layers. Or so many of the fastest devices run
+one of a given backbone each: one of them alone is a single distilled student.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 
 from coinfer.cluster import Cluster
 from coinfer.contract import SOURCE, Deployment, Job, ModuleRef, Replica, Stage
+from coinfer.errors import PlanError
 from coinfer.methods.base import Profile, Workshop, broadcast_ns, portion_ns
-from coinfer.methods.equal_cost import EqualCostParameters, Spent, rocoin_spends
+from coinfer.methods.equal_cost import EqualCostParameters, Spent, resident_bytes, rocoin_spends
 from coinfer.methods.portions import PortionFusion, PortionHead, PortionLayout, late_after_ns
-from coinfer.models import TeacherSpec, classifier_stage, stage
+from coinfer.methods.sizing import named_student
+from coinfer.models import StudentSpec, TeacherSpec, classifier_stage, stage
 from coinfer.training import SingleArtifact
 
 
@@ -27,20 +30,36 @@ class EnsembleParameters(EqualCostParameters, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    members : int
+        So many of the fastest devices that hold one; 0: the devices of RoCoIn's plan, each with
+        the backbone that it has there.
+    student : str
+        Backbone of every member, where `members` is given: a student that `students` lists.
     patience : float
         A member is late after this many times the predicted latency.
     """
 
+    members: int = 0
+    student: str = ""
     patience: float = 1.5
+
+    def __post_init__(self) -> None:
+        if self.members < 0 or bool(self.members) != bool(self.student):
+            raise PlanError(
+                f"ensemble: members = {self.members}, student = {self.student!r}; give both, or "
+                "neither for members as rocoin plans them"
+            )
 
 
 @dataclass(frozen=True)
 class EnsemblePlan:
     """Device n runs member n."""
 
-    spent: Spent
+    students: Mapping[str, StudentSpec]
     members: Mapping[str, Stage]
     device_ns: Mapping[str, int]
+    unused: Mapping[str, str]
+    spent: Spent | None = None
     trained: tuple[SingleArtifact, ...] = ()
 
     @property
@@ -53,59 +72,78 @@ class EnsemblePlan:
         groups = [
             {
                 "devices": [device],
-                "runs": TeacherSpec.like(self.spent.students[device]).name,
+                "runs": TeacherSpec.like(self.students[device]).name,
                 "predicted_ms": round(self.device_ns[device] / 1e6, 3),
                 "predicted_ms_by_device": {device: round(self.device_ns[device] / 1e6, 3)},
             }
             for device in self.members
         ]
-        found = [member.validation_accuracy for member in self.trained]
-        return {
-            "groups": groups,
-            "unused": self.spent.unused,
-            "equal_cost": self.spent.compared(list(self.members.values())),
-            **({"validation_accuracy": found} if found else {}),
-        }
+        notes: dict[str, Any] = {"groups": groups, "unused": dict(self.unused)}
+        if self.spent is not None:
+            notes["equal_cost"] = self.spent.compared(list(self.members.values()))
+        if self.trained:
+            notes["validation_accuracy"] = [one.validation_accuracy for one in self.trained]
+        return notes
 
 
 class Ensemble:
     """Independent classifiers, averaged."""
 
     Parameters = EnsembleParameters
-    summary = "independent classifiers at the cost of rocoin, survivors averaged"
+    summary = "independent classifiers, at the cost of rocoin or as told; survivors averaged"
 
     def __init__(self, parameters: EnsembleParameters) -> None:
         self._parameters = parameters
 
     def plan(self, profile: Profile, cluster: Cluster) -> EnsemblePlan:
-        """Give each device that RoCoIn uses a classifier with the backbone it has there.
+        """Give each device that RoCoIn uses, or each of the fastest, a classifier.
 
         Raises
         ------
         PlanError
-            If RoCoIn has no plan there.
+            If RoCoIn has no plan there, or too few devices hold a member.
         """
-        spent = rocoin_spends(profile, cluster, self._parameters)
-        teacher = profile.teacher
+        spent = None
+        if self._parameters.members:
+            students, unused = self._fastest(profile, cluster)
+        else:
+            spent = rocoin_spends(profile, cluster, self._parameters)
+            students, unused = spent.students, spent.unused
         members = {
-            device: classifier_stage(
-                f"m{n}", TeacherSpec.like(student), teacher.shape, teacher.classes, None
-            )
-            for n, (device, student) in enumerate(spent.students.items())
+            device: _member(n, student, profile)
+            for n, (device, student) in enumerate(students.items())
         }
-        payload_bytes = profile.payload_bytes(teacher.classes)
+        payload_bytes = profile.payload_bytes(profile.teacher.classes)
         predicted = {
             device: broadcast_ns(cluster, device, profile.input_bytes)
             + portion_ns(cluster, device, member.macs, payload_bytes)
             for device, member in members.items()
         }
-        return EnsemblePlan(spent, members, predicted)
+        return EnsemblePlan(students, members, predicted, unused, spent)
+
+    def _fastest(
+        self, profile: Profile, cluster: Cluster
+    ) -> tuple[dict[str, StudentSpec], dict[str, str]]:
+        """Students by device, and why the others have none."""
+        wanted = self._parameters.members
+        student = named_student(profile, self._parameters.student)
+        need = resident_bytes(_member(0, student, profile))
+        able = [d for d in cluster.devices if d.memory_bytes >= need]
+        if len(able) < wanted:
+            raise PlanError(
+                f"ensemble: {wanted} members wanted, {len(able)} of {len(cluster.devices)} devices "
+                f"can hold {need} bytes; lower members or raise memory_bytes"
+            )
+        ranked = sorted(able, key=lambda d: (-d.macs_per_s, d.name))
+        chosen = [d.name for d in ranked[:wanted]]
+        unused = {n: "slower than those chosen" for n in cluster.names if n not in chosen}
+        return dict.fromkeys(chosen, student), unused
 
     def fit(self, plan: EnsemblePlan, profile: Profile, workshop: Workshop) -> EnsemblePlan:
         """Distil each member by itself; two clusters share members of the same backbone."""
         seen: Counter[str] = Counter()
         trained = []
-        for student in plan.spent.students.values():
+        for student in plan.students.values():
             trained.append(workshop.single(profile, student, seen[student.name]))
             seen[student.name] += 1
         return replace(plan, trained=tuple(trained))
@@ -157,3 +195,10 @@ class Ensemble:
             predicted_latency_ns=plan.predicted_ns,
             notes=plan.describe(),
         )
+
+
+def _member(number: int, student: StudentSpec, profile: Profile) -> Stage:
+    """A classifier without weights: what it costs."""
+    teacher = profile.teacher
+    spec = TeacherSpec.like(student)
+    return classifier_stage(f"m{number}", spec, teacher.shape, teacher.classes, None)

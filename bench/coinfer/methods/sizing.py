@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from coinfer.errors import PlanError
 from coinfer.methods.base import Profile
 from coinfer.models import JointSpec, StudentSpec, student_stages
 
@@ -30,6 +31,23 @@ def size_students(profile: Profile, exits: int = 1, filters: int = 32) -> list[S
     """
     students = [msgspec.structs.replace(student, exits=exits) for student in profile.students]
     return sorted((size(profile, student, filters) for student in students), key=lambda s: s.macs)
+
+
+def named_student(profile: Profile, name: str) -> StudentSpec:
+    """A student of the profile by its name.
+
+    Raises
+    ------
+    PlanError
+        If there is none.
+    """
+    named = {student.name: student for student in profile.students}
+    if name not in named:
+        raise PlanError(
+            f"student = {name!r} is not among the students that are listed: {', '.join(named)}; "
+            "'students' says which list that is"
+        )
+    return named[name]
 
 
 def size(profile: Profile, student: StudentSpec, filters: int) -> Sized:

@@ -28,6 +28,9 @@ def show_sweep(console: Console, found: StoredSweep) -> None:
         console.print(_exits(exits))
         for shown in _SHOWN:
             console.print(_choices(_by(found.choices, _NAMES)[network], shown))
+        rivals = _by(found.rivals, _NAMES).get(network, [])
+        for equal, of_equal in _by(rivals, ["equal"]).items():
+            console.print(_rivals(of_equal, str(equal[0])))
         promises = _by(found.promises, _NAMES).get(network)
         if promises:
             console.print(_promises(promises))
@@ -106,6 +109,32 @@ def _choices(rows: Sequence[dict[str, Any]], shown: str) -> Table:
             "/".join(f"{100 * share:.0f}" for share in got["exits"]),
         )
     return table
+
+
+def _rivals(rows: Sequence[dict[str, Any]], equal: str) -> Table:
+    """A column a rival, a row a rule."""
+    columns = _by(rows, ["rival"])
+    headings = []
+    for (name,), (first, *_) in columns.items():
+        cost = amount(first["rival_macs"]) + " MACs"
+        if equal == "latency":
+            cost = f"{first['rival_latency_ms']:.1f} ms"
+        headings.append(f"{name}\n{100 * first['rival_accuracy']:.2f} %\n{cost}")
+    table = _table("rule", *headings)
+    table.title, table.title_justify = f"points above a static rival at its {equal}", "left"
+    for (rule, scheme), of_rule in _by(rows, ["rule", "scheme"]).items():
+        table.add_row(
+            f"{rule}{', budgeted' if scheme == 'budgeted' else ''}",
+            *(_difference(row) for row in of_rule),
+        )
+    return table
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    if row["difference_points"] is None:
+        return "–"
+    low, high = row["difference_interval"]
+    return f"{row['difference_points']:+.2f} ({low:.2f} – {high:.2f})"
 
 
 def _promises(rows: Sequence[dict[str, Any]]) -> Table:

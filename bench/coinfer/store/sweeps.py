@@ -12,7 +12,7 @@ import msgspec
 from coinfer.store.atomic import write_folder
 from coinfer.store.schema import to_json
 
-SWEEP_SCHEMA: Final = 1
+SWEEP_SCHEMA: Final = 2
 
 
 class StoredSweep(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class StoredSweep(msgspec.Struct, frozen=True):
         What it took, the outputs of the networks included where they were not remembered.
     sources : list of dict
         Digests of the weights and of the outputs on each split, network by network.
-    choices, promises, exits : list of dict
+    choices, promises, exits, rivals : list of dict
         See `coinfer.execute.sweep.Swept`.
     """
 
@@ -48,6 +48,7 @@ class StoredSweep(msgspec.Struct, frozen=True):
     choices: list[dict[str, Any]]
     promises: list[dict[str, Any]]
     exits: list[dict[str, Any]]
+    rivals: list[dict[str, Any]]
 
 
 def write_sweep(folder: Path, found: StoredSweep, fronts: Sequence[dict[str, Any]]) -> None:

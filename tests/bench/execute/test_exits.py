@@ -62,7 +62,10 @@ def planned(name: str, **parameters):
     return prepare._method(cell).plan(profile, cell.cluster)
 
 
-@pytest.mark.parametrize("name", SWEPT)
+RIVALS = ("single", "ensemble-8", "nonn")
+
+
+@pytest.mark.parametrize("name", [name for name in SWEPT if name not in RIVALS])
 def test_every_network_of_the_sweep_can_be_planned(name):
     plan = planned(name)
     assert len(plan.costs.macs) == (6 if name.endswith("-x6") else 3)
@@ -74,6 +77,16 @@ def test_every_network_of_the_sweep_can_be_planned(name):
     assert all(a <= m for a, m in zip(plan.costs.alone_macs, plan.costs.macs, strict=True))
 
 
+@pytest.mark.parametrize(("name", "devices"), [("single", 1), ("ensemble-8", 8)])
+def test_static_rivals_take_about_half_the_macs(name, devices):
+    whole = planned("wrn-10-1").costs.alone_macs[-1]
+    plan = planned(name)
+    assert len(plan.members) == devices
+    assert 0.45 < sum(member.macs for member in plan.members.values()) / whole < 0.55
+
+
 def test_a_student_that_is_not_there_is_named():
-    with pytest.raises(PlanError, match="'wrn-99' is not among students = 'zoo'; there are wrn-10"):
+    with pytest.raises(
+        PlanError, match="'wrn-99' is not among the students that are listed: wrn-10"
+    ):
         planned("wrn-16-1", student="wrn-99")

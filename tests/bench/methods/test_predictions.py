@@ -10,6 +10,7 @@ import pytest
 
 from coinfer.cluster import CLUSTERS
 from coinfer.cluster.cost_table import KernelCost
+from coinfer.errors import PlanError
 from coinfer.execute.cell import scenario
 from coinfer.execute.prepare import Prepared, _profile, _stand_in
 from coinfer.methods import method, parameter_types
@@ -169,6 +170,30 @@ def test_rivals_cost_what_rocoin_does(base):
     assert abs(told["macs_gap_percent"]) < 15
     used = {device for group in rocoin.describe()["groups"] for device in group["devices"]}
     assert {r.device for r in deployment.replicas} - {"source"} == used
+
+
+def test_an_ensemble_takes_the_fastest_devices_when_told_how_many():
+    _, plan, deployment = planned("ensemble", "mixed-8", members=3, student="wrn-10-1-b4")
+    assert list(plan.members) == ["d7", "d6", "d5"]
+    assert {r.device for r in deployment.replicas} == {"d7", "d6", "d5", "source"}
+    told = plan.describe()
+    assert {group["runs"] for group in told["groups"]} == {"wrn-10-1-b4"}
+    assert "equal_cost" not in told
+    assert set(told["unused"]) == {"d0", "d1", "d2", "d3", "d4"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"members": 3}, "give both"),
+        ({"student": "wrn-10-1-b4"}, "give both"),
+        ({"members": 9, "student": "wrn-10-1-b4"}, "9 members wanted, 8 of 8"),
+        ({"members": 1, "student": "wrn-99"}, "'wrn-99' is not among"),
+    ],
+)
+def test_an_ensemble_that_cannot_be_is_refused(wrong, said):
+    with pytest.raises(PlanError, match=said):
+        planned("ensemble", "mixed-8", **wrong)
 
 
 def macs_of(stage):
