@@ -260,7 +260,7 @@ def test_the_manifest_describes_the_published_sets():
     ("suite", "name", "methods"),
     [
         ("rocoin", "cifar-10", ["rocoin-large", "rocoin-any", "nonn-small", "ensemble"]),
-        ("distree", "cifar-10", ["no-exit", "speculative"]),
+        ("distree", "cifar-10", ["no-exit", "speculative", "single", "ensemble-8"]),
         ("rocoin", "cifar-100", ["rocoin", "hetnonn-small"]),
     ],
 )

@@ -34,20 +34,21 @@ class EnsembleParameters(EqualCostParameters, frozen=True, kw_only=True):
         So many of the fastest devices that hold one; 0: the devices of RoCoIn's plan, each with
         the backbone that it has there.
     student : str
-        Backbone of every member, where `members` is given: a student that `students` lists.
+        Backbone of every member, where `members` is given: the name of a student that `students`
+        lists; ``auto``: the smallest one.
     patience : float
         A member is late after this many times the predicted latency.
     """
 
     members: int = 0
-    student: str = ""
+    student: str = "auto"
     patience: float = 1.5
 
     def __post_init__(self) -> None:
-        if self.members < 0 or bool(self.members) != bool(self.student):
+        if self.members < 0 or (self.student != "auto" and not self.members):
             raise PlanError(
-                f"ensemble: members = {self.members}, student = {self.student!r}; give both, or "
-                "neither for members as rocoin plans them"
+                f"ensemble: members = {self.members}, student = {self.student!r}; say how many "
+                "members, or leave both out for members as rocoin plans them"
             )
 
 
@@ -126,7 +127,8 @@ class Ensemble:
     ) -> tuple[dict[str, StudentSpec], dict[str, str]]:
         """Students by device, and why the others have none."""
         wanted = self._parameters.members
-        student = named_student(profile, self._parameters.student)
+        name = self._parameters.student
+        student = profile.students[0] if name == "auto" else named_student(profile, name)
         need = resident_bytes(_member(0, student, profile))
         able = [d for d in cluster.devices if d.memory_bytes >= need]
         if len(able) < wanted:

@@ -185,8 +185,8 @@ def test_an_ensemble_takes_the_fastest_devices_when_told_how_many():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"members": 3}, "give both"),
-        ({"student": "wrn-10-1-b4"}, "give both"),
+        ({"members": -1}, "say how many members"),
+        ({"student": "wrn-10-1-b4"}, "say how many members"),
         ({"members": 9, "student": "wrn-10-1-b4"}, "9 members wanted, 8 of 8"),
         ({"members": 1, "student": "wrn-99"}, "'wrn-99' is not among"),
     ],
