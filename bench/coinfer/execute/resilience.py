@@ -62,4 +62,4 @@ def _resilience(cell: Cell, prepared: Prepared, runner: Runner) -> dict[str, Any
     survivors = Survivors(
         prepared.deployment, images, cell.encoding, backend.load(cell.kernels), runner
     )
-    return resilience_figures(cell.cluster, survivors.answers, labels)
+    return resilience_figures(cell.cluster, survivors.answers, labels, survivors.parts())

@@ -17,7 +17,8 @@ from coinfer.suite import Cell
 
 STATICS: Final = (
     *("teacher_accuracy", "predicted_latency_ms", "total_macs", "total_memory_bytes"),
-    *("accuracy_by_failures", "expected_accuracy", "expected_accuracy_correlated"),
+    *("accuracy_by_failures", "accuracy_by_parts_lost"),
+    *("expected_accuracy", "expected_accuracy_correlated"),
     *("availability", "availability_in_full"),
 )
 """Names of what is known of a deployment without a run; see `coinfer.metrics.resilience`."""

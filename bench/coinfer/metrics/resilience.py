@@ -7,7 +7,7 @@ is under way when one fails is for a run with that fault to show.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -66,13 +66,24 @@ class Share(NamedTuple):
     in_full: float
 
 
-def resilience_figures(cluster: Cluster, ask: Ask, labels: npt.NDArray[np.int64]) -> dict[str, Any]:
+def resilience_figures(
+    cluster: Cluster, ask: Ask, labels: npt.NDArray[np.int64], parts: Sequence[tuple[str, ...]]
+) -> dict[str, Any]:
     """Figures of a deployment under failures.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    ask : callable
+    labels : ndarray of int64, shape (images,)
+    parts : sequence of tuple of str
+        The devices of each part of the answer: those with the same work.
 
     Returns
     -------
     dict
-        ``accuracy_by_failures``; see `accuracy_by_failures`. ``expected_accuracy``,
+        ``accuracy_by_failures``, and ``accuracy_by_parts_lost``, which is the same where all
+        devices of a part fail as one; see `accuracy_by_failures`. ``expected_accuracy``,
         ``availability`` (share of requests answered) and ``availability_in_full`` (with nothing
         missing) where devices fail independently with their `failure_probability`;
         ``expected_accuracy_correlated`` where instead the members of each of the cluster's groups
@@ -85,7 +96,8 @@ def resilience_figures(cluster: Cluster, ask: Ask, labels: npt.NDArray[np.int64]
     if cluster.groups:
         together = expectation(names, correlated(cluster), ask, labels).right
     return {
-        "accuracy_by_failures": accuracy_by_failures(names, ask, labels),
+        "accuracy_by_failures": accuracy_by_failures([(n,) for n in names], ask, labels),
+        "accuracy_by_parts_lost": accuracy_by_failures(parts, ask, labels),
         "expected_accuracy": expected.right,
         "expected_accuracy_correlated": together,
         "availability": expected.answered,
@@ -94,14 +106,15 @@ def resilience_figures(cluster: Cluster, ask: Ask, labels: npt.NDArray[np.int64]
 
 
 def accuracy_by_failures(
-    names: Sequence[str], ask: Ask, labels: npt.NDArray[np.int64]
+    units: Sequence[tuple[str, ...]], ask: Ask, labels: npt.NDArray[np.int64]
 ) -> dict[str, dict[str, float]]:
-    """Accuracy against the number f of failed devices.
+    """Accuracy against the number f of units that fail.
 
     Parameters
     ----------
-    names : sequence of str
-        All devices of the cluster, used or not.
+    units : sequence of tuple of str
+        Devices that fail as one: each device of the cluster by itself, used or not, or the devices
+        of each part of the answer.
     ask : callable
     labels : ndarray of int64, shape (images,)
 
@@ -113,13 +126,14 @@ def accuracy_by_failures(
         share of subsets answered rightly is one value each, and, where subsets were drawn, with the
         variance between subsets added.
     """
-    exact = len(names) <= EXACT_DEVICES
+    exact = len(units) <= EXACT_DEVICES
+    everyone = frozenset(chain.from_iterable(units))
     found = {}
-    for failed in range(len(names) + 1 if exact else MOST_FAILED + 1):
+    for failed in range(len(units) + 1 if exact else MOST_FAILED + 1):
         right = np.zeros(len(labels))
         accuracies = []
-        for lost in _subsets(names, failed, exact):
-            hits = ask(frozenset(names) - frozenset(lost)).labels == labels
+        for lost in _subsets(units, failed, exact):
+            hits = ask(everyone.difference(*lost)).labels == labels
             right += hits
             accuracies.append(float(hits.mean()))
         found[str(failed)] = _summary(right / len(accuracies), np.array(accuracies), exact)
@@ -158,13 +172,15 @@ def correlated(cluster: Cluster) -> Chances:
     return [*together, *(((n,), p) for n, p in single.items() if n not in grouped)]
 
 
-def _subsets(names: Sequence[str], failed: int, exact: bool) -> Iterator[tuple[str, ...]]:
-    if exact or failed in (0, len(names)):
-        yield from combinations(names, failed)
+def _subsets(
+    units: Sequence[tuple[str, ...]], failed: int, exact: bool
+) -> Iterator[tuple[tuple[str, ...], ...]]:
+    if exact or failed in (0, len(units)):
+        yield from combinations(units, failed)
         return
-    draws = np.random.default_rng(seed32("failed devices", len(names), failed))
+    draws = np.random.default_rng(seed32("failed devices", len(units), failed))
     for _ in range(SUBSETS):
-        yield tuple(names[n] for n in draws.choice(len(names), failed, replace=False))
+        yield tuple(units[n] for n in draws.choice(len(units), failed, replace=False))
 
 
 def _states(chances: Chances) -> Iterator[tuple[frozenset[str], float]]:

@@ -102,6 +102,17 @@ class Survivors:
             for stage in deployment.stages
         )
 
+    def parts(self) -> list[tuple[str, ...]]:
+        """Devices of each part of the answer: those that hold the same stages."""
+        held: dict[str, set[str]] = {}
+        for replica in self._deployment.replicas:
+            if replica.device != SOURCE:
+                held.setdefault(replica.device, set()).add(replica.stage)
+        parts: dict[frozenset[str], list[str]] = {}
+        for device, stages in held.items():
+            parts.setdefault(frozenset(stages), []).append(device)
+        return [tuple(devices) for devices in parts.values()]
+
     def answers(self, alive: Iterable[str]) -> Answers:
         """Answers while these devices are left."""
         left = frozenset(alive)

@@ -112,6 +112,16 @@ def test_what_all_replicas_take_is_summed(runner):
     assert found["peak_memory_bytes"] < found["total_memory_bytes"]
     assert found["teacher_accuracy"] > 0.9
     assert found["predicted_latency_ms"] > 0
+    # To lose one part is to lose all devices of a group.
+    assert len(found["accuracy_by_parts_lost"]) == len(groups) + 1
+    images, labels = images_of(cell.dataset)
+    survivors = Survivors(
+        prepared.deployment, images, cell.encoding, backend.load(cell.kernels), runner
+    )
+    everyone = {d for g in groups for d in g["devices"]}
+    left = [survivors.answers(everyone - set(g["devices"])).labels for g in groups]
+    one_lost = found["accuracy_by_parts_lost"]["1"]
+    assert one_lost["mean"] == pytest.approx(np.mean([(a == labels).mean() for a in left]))
 
 
 def test_early_exit_tells_nothing_of_failures(runner):
