@@ -1,4 +1,4 @@
-"""Comparisons in plain words: one sentence for each pair of sides in each setting."""
+"""Comparisons in plain words: those that a suite asks for, and all others that are made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from coinfer.metrics import BENCHMARK_METRICS, METRICS, Metric
-from coinfer.report.numbers import ratio
+from coinfer.report.numbers import amount, percent, ratio
 from coinfer.stats import Row
 from coinfer.suite.schema import Value
 
@@ -32,6 +32,27 @@ def sentences(rows: Sequence[Row], among: Sequence[Row] | None = None) -> list[s
     for row in rows:
         groups[row.base, row.new, *(row.where.get(axis) for axis in varying)].append(row)
     return [_sentence(group, _setting(group[0].where, varying)) for group in groups.values()]
+
+
+def answer(row: Row, costs: Sequence[Row], setting: Mapping[str, Value]) -> str:
+    """Answer a question that was asked beforehand: what was found, by which figures, for what cost.
+
+    Parameters
+    ----------
+    row : Row
+        What was asked.
+    costs : sequence of Row
+        Other figures of the same two sides, of which those that are worse are told.
+    setting : mapping of axis to value
+        Where that holds.
+    """
+    said = _sentence([row], _setting(setting, list(setting))).removesuffix(".")
+    if row.verdict in _NOT_TOLD:
+        return f"{said}."
+    seeds = f"{row.pairs} seed" + ("s" if row.pairs != 1 else "")
+    doubt = f"; {row.reason}" if row.verdict == "inconclusive" else ""
+    sizes = f"{_mean(row, row.new_mean)} against {_mean(row, row.base_mean)}, {seeds}{doubt}"
+    return f"{said}: {sizes}.{'' if row.ratio is None else _cost(costs)}"
 
 
 def varying_axes(rows: Sequence[Row]) -> list[str]:
@@ -68,11 +89,12 @@ def _sentence(rows: Sequence[Row], setting: str) -> str:
     if open_:
         told = _listed([_open(row) for row in open_])
         sides = "" if parts else f" of {new} against {base}"
-        parts.append(f"no verdict{sides} on {told}")
+        parts.append(f"{'no' if parts or setting else 'No'} verdict{sides} on {told}")
     if refused:
         nouns = _listed([named(row).noun for row in refused])
-        sides = "" if parts else f" of {new} and {base}"
-        parts.append(f"{nouns}{sides} cannot be compared ({_reasons(refused)})")
+        sides = "" if parts else f"{new} and {base} cannot be compared in "
+        lacks = " cannot be compared" if parts else ""
+        parts.append(f"{sides}{nouns}{lacks} ({_reasons(refused)})")
     return f"{setting}{'; '.join(parts)}."
 
 
@@ -80,7 +102,7 @@ def _clause(row: Row) -> str:
     """Size and interval of one change, as a predicate of the new side."""
     metric = named(row)
     if metric.scale == "share":
-        return _in_points(row, metric)
+        return _in_points(row)
     if row.ratio is None:
         return {
             "faster": f"answers where {row.base} leaves too many requests unanswered",
@@ -89,15 +111,53 @@ def _clause(row: Row) -> str:
     if metric.name in _VERBS:
         size, around = _how_much(row, inverse=row.verdict == "faster")
         return f"{_VERBS[metric.name]} {size} {row.verdict} than {row.base}{around}"
-    return f"has {ratio(row.ratio)} the {metric.noun}{_interval(row)}"
+    return f"has {_size(row)}{_interval(row)}"
 
 
-def _in_points(row: Row, metric: Metric) -> str:
+def _size(row: Row) -> str:
+    """How much of what: points of a share, or a multiple of an amount."""
+    if row.difference is not None:
+        return f"{100 * abs(row.difference):.1f} points of {named(row).noun}"
+    return f"{'unbounded' if row.ratio is None else ratio(row.ratio)} the {named(row).noun}"
+
+
+def _mean(row: Row, value: float | None) -> str:
+    metric = named(row)
+    if metric.scale == "share":
+        return percent(value)
+    return "no answer in time" if value is None else amount(value, metric.unit)
+
+
+def _cost(rows: Sequence[Row]) -> str:
+    """Say what the difference costs, by the figures that are worse by more than the threshold."""
+    told = [
+        f"{_size(row)}{'' if row.regression else ' (not certain)'}"
+        for row in rows
+        if _is_worse(row)
+    ]
+    if told:
+        return f" It costs {', '.join(told)}."
+    nouns = [named(row).noun for row in rows if row.ratio is not None]
+    return f" It costs nothing in {', '.join(nouns)}." if nouns else ""
+
+
+def _is_worse(row: Row) -> bool:
+    if row.regression:
+        return True
+    change = row.difference
+    if change is None:
+        change = None if row.ratio is None else row.ratio - 1
+    if change is None or abs(change) <= row.threshold or row.verdict == "same":
+        return False
+    return (change > 0) == (named(row).better == "lower")
+
+
+def _in_points(row: Row) -> str:
     assert row.difference is not None
     verb = "gains" if row.difference > 0 else "loses"
-    size = f"{100 * abs(row.difference):.1f} points of {metric.noun}"
+    size = _size(row)
     low, high = row.difference_low, row.difference_high
-    if low is None or high is None or low == high:
+    if low is None or high is None or f"{100 * low:.1f}" == f"{100 * high:.1f}":
         return f"{verb} {size}"
     ends = sorted((100 * low, 100 * high), key=abs)
     if low * high > 0:

@@ -25,9 +25,10 @@ def test_a_run_answers_the_question_and_says_where_to_go(fake, suite_file, coinf
     assert done.exit_code == 0, done.output
     assert "Who is best?" in done.stdout
     answer = " ".join(done.stdout.split())
-    assert "With faults = crash, rocoin keeps more accuracy than nonn" in answer
+    assert "faults = crash: rocoin gains " in answer
+    assert "points of accuracy" in answer
     assert "2.00× the MACs per request" in answer
-    assert "rocoin takes more MACs per request than nonn" in answer
+    assert "faults = none: rocoin has 2.00× the MACs per request against nonn" in answer
     assert "coinfer report" in done.stdout
     assert "coinfer compare" in done.stdout
     assert max(map(len, done.stdout.splitlines()[:-6])) <= 100

@@ -65,12 +65,12 @@ def accuracy(difference, low, high, **others):
                 row("accuracy", "inconclusive", reason="too few", pairs_lacking=3),
                 row("latency_p50_ms", "inconclusive", reason="no difference found"),
             ],
-            "no verdict of rocoin against nonn on accuracy (3 more repeats needed) and median "
+            "No verdict of rocoin against nonn on accuracy (3 more repeats needed) and median "
             "latency.",
         ),
         (
             [row("accuracy", "missing", reason="rocoin failed")],
-            "accuracy of rocoin and nonn cannot be compared (rocoin failed).",
+            "rocoin and nonn cannot be compared in accuracy (rocoin failed).",
         ),
         ([row("latency_p50_ms", "slower")], "leaves too many requests unanswered where nonn"),
         (

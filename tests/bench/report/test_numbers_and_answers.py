@@ -56,8 +56,8 @@ def test_a_better_method_is_said_to_be_with_its_cost():
     stored = cells({"accuracy": 0.7}, {"accuracy": 0.8, "macs_per_request": 3e6})
     (sentence,) = answers(ACCURACY, stored)
     assert sentence == (
-        "rocoin keeps more accuracy than nonn: 80.2 % against 70.2 %, +10.0 points "
-        "(+10.0 to +10.0, 6 seeds). It costs 3.00× the MACs per request."
+        "rocoin gains 10.0 points of accuracy against nonn: 80.2 % against 70.2 %, 6 seeds. "
+        "It costs 3.00× the MACs per request."
     )
 
 
@@ -70,30 +70,34 @@ def test_the_same_and_the_worse_are_said_too():
     (same,) = answers(ACCURACY, cells({}, {}))
     assert same.startswith("rocoin and nonn have the same accuracy: 80.2 % against 80.2 %")
     (worse,) = answers(ACCURACY, cells({"accuracy": 0.8}, {"accuracy": 0.7}))
-    assert worse.startswith("rocoin keeps less accuracy than nonn")
+    assert worse.startswith("rocoin loses 10.0 points of accuracy against nonn: 70.2 %")
 
 
 def test_fewer_macs_and_faster_answers_have_their_own_words():
     stored = cells({}, {"macs_per_request": 0.5e6, "latency_p50_ms": 30.0, "accuracy": 0.79})
     macs = msgspec.structs.replace(ACCURACY, metric="macs_per_request")
     (sentence,) = answers(macs, stored)
-    assert "rocoin takes fewer MACs per request than nonn: 500 k MACs against 1 M MACs" in sentence
+    assert sentence.startswith(
+        "rocoin has 0.50× the MACs per request against nonn: 500 k MACs against 1 M MACs, 6 seeds."
+    )
     assert "It costs 1.0 points of accuracy." in sentence
     time = msgspec.structs.replace(ACCURACY, metric="latency_p50_ms")
-    assert answers(time, stored)[0].startswith("rocoin answers faster than nonn")
+    assert answers(time, stored)[0].startswith(
+        "rocoin answers 1.33× faster than nonn: 30 ms against 40 ms, 6 seeds."
+    )
 
 
 def test_few_seeds_are_inconclusive_in_the_sentence():
     (sentence,) = answers(ACCURACY, cells({"accuracy": 0.7}, {"accuracy": 0.8}, run_seed=[0, 1]))
-    assert sentence.startswith("The accuracy of rocoin against that of nonn is inconclusive")
-    assert "is inconclusive: 80.0 % against 70.0 %" in sentence
+    assert sentence.startswith("No verdict of rocoin against nonn on accuracy (4 more repeats")
+    assert ": 80.0 % against 70.0 %, 2 seeds; " in sentence
     assert "2 pairs are too few" in sentence
 
 
 def test_each_setting_gets_its_sentence():
     stored = cells({"accuracy": 0.7}, {"accuracy": 0.8}, encoding=["raw", "int8"])
     said = answers(ACCURACY, stored)
-    assert [s.split(",")[0] for s in said] == ["With encoding = raw", "With encoding = int8"]
+    assert [s.partition(":")[0] for s in said] == ["encoding = raw", "encoding = int8"]
 
 
 def test_what_was_not_measured_is_said():
