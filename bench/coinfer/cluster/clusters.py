@@ -71,6 +71,8 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         one_of("cluster", "medium", self.medium, ("point-to-point", "shared"))
         one_of("cluster", "broadcast", self.broadcast, ("unicast", "multicast"))
+        each = tuple(one for device in self.devices for one in device.one_by_one())
+        msgspec.structs.force_setattr(self, "devices", each)
         names = self.names
         self._check_devices(names)
         self._check_links(names)

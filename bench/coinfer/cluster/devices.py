@@ -46,6 +46,8 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stage_costs : {"macs", "measured"}
         What a stage costs: its MACs, or what the cost table holds for it, if it does, in MACs of
         the reference kernel. ``measured`` for a device that says `times_reference`, unless said.
+    count : int
+        How many such devices there are. A cluster has them one by one, as ``NAME0``, ``NAME1`` …
 
     Raises
     ------
@@ -64,6 +66,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times_reference: float | None = None
     like: str | None = None
     stage_costs: str = UNSAID
+    count: int = 1
 
     def __post_init__(self) -> None:
         place = f"device {self.name}"
@@ -90,12 +93,22 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not stated:
             msgspec.structs.force_setattr(self, "macs_per_s", board.macs_per_s)
         at_least(place, "memory_bytes", self.memory_bytes, 1)
+        at_least(place, "count", self.count, 1)
         if not 0 <= self.failure_probability < 1:
             raise ClusterError(
                 f"{place}: failure_probability = {self.failure_probability}; use a value in [0, 1)"
             )
         for name in ("idle_w", "busy_w", "j_per_byte"):
             not_negative(place, name, getattr(self, name))
+
+    def one_by_one(self) -> tuple[Device, ...]:
+        """Each of the devices that this one stands for."""
+        if self.count == 1:
+            return (self,)
+        return tuple(
+            msgspec.structs.replace(self, name=f"{self.name}{number}", count=1)
+            for number in range(self.count)
+        )
 
     def resolved(self, flops_per_mac: float) -> Device:
         """The same device with its `macs_per_s`, and no other speed.

@@ -216,3 +216,26 @@ def test_every_kind_of_fault_can_be_said(kind):
 def test_impossible_faults_are_refused(kind, change, message):
     with pytest.raises(ClusterError, match=message):
         Fault(**{**good[kind], **change})
+
+
+def test_a_cluster_has_devices_that_are_counted_one_by_one():
+    few = Device(name="small-", macs_per_s=1e6, memory_bytes=5, count=3)
+    one = Device(name="big", macs_per_s=9e6)
+    cluster = Cluster(
+        devices=(few, one), links={"*": Link(up_bps=1e6), "small-1": Link(up_bps=2e6)}
+    )
+    assert cluster.names == ("small-0", "small-1", "small-2", "big")
+    assert {device.macs_per_s for device in cluster.devices[:3]} == {1e6}
+    assert {device.count for device in cluster.devices} == {1}
+    assert cluster.link("small-1").up_bps == 2e6
+    assert msgspec.convert(msgspec.to_builtins(cluster), Cluster) == cluster
+
+
+def test_devices_are_at_least_one_and_counted_names_are_names():
+    with pytest.raises(ClusterError, match="count"):
+        Device(name="a", macs_per_s=1e6, count=0)
+    with pytest.raises(ClusterError, match="two devices are named 'a1'"):
+        Cluster(
+            devices=(Device(name="a", macs_per_s=1e6, count=2), Device(name="a1", macs_per_s=1e6)),
+            links={"*": Link(up_bps=1e6)},
+        )
