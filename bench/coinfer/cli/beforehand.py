@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from coinfer.metrics import percentiles_told
+from coinfer.report.numbers import duration
 
 if TYPE_CHECKING:
     from coinfer.cli.session import Todo
@@ -49,22 +50,6 @@ def told_time(told: Estimate, count: int) -> str:
         return "time: unknown; no cell of these settings was run here before"
     rest = f"; unknown for {told.unknown} of {count} cells" if told.unknown else ""
     return f"time: about {duration(told.seconds)}, by earlier cells of the same settings{rest}"
-
-
-def duration(seconds: float) -> str:
-    """Time as people say it.
-
-    Examples
-    --------
-    >>> duration(4.2), duration(192), duration(7500)
-    ('4 s', '3 min 12 s', '2 h 5 min')
-    """
-    if seconds < 60:
-        return f"{max(seconds, 0.1):.1f} s" if seconds < 1 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _state(cell: Cell, left: int, plan: Todo) -> str:

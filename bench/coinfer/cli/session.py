@@ -33,7 +33,7 @@ class Todo(NamedTuple):
     cells : list of Cell
         In order; with ``--aa`` a cell stands there twice, unless its first result is there.
     hashes : dict of str to str
-        Inputs hash of every cell of the run, by key.
+        Inputs hash of every cell, by key; none where there is no run yet.
     standing : dict of str to StoredCell
         Results that stay, by key; also those of cells that failed.
     """
@@ -59,14 +59,14 @@ def todo(
     Parameters
     ----------
     run : RunFolder or None
-        None: nothing is there yet.
+        None: nothing is there yet, and no model is looked for, let alone trained.
     cells : sequence of Cell
     inputs_hash : callable
     retry_failed : bool
     twice : bool
         Every cell has to be there twice.
     """
-    hashes = {cell.key: inputs_hash(cell) for cell in cells}
+    hashes = {cell.key: inputs_hash(cell) for cell in cells} if run else {}
     standing = {
         stored.cell.key: stored
         for stored in (run.contents().cells if run else ())
@@ -113,7 +113,7 @@ def carry_out(
             elif first.status == "done":
                 again = stored.figures or {"error": stored.error}
                 run.amend(msgspec.structs.replace(first, again=again))
-            run.note_timing(one.cell.key, one.seconds, stored.status)
+            run.note_timing(one.cell.key, one.seconds, stored.status, one.prepared_s)
             view.finished(stored, one.seconds)
 
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
-from coinfer.execute.prepare import deployment_key
+from coinfer.execute.prepare import deployment_key, networks_key
 from coinfer.execute.tree import end_tree
 from coinfer.execute.worker import Finished, OnProgress, Progress, serve, too_long
 from coinfer.runtime.realtime.fleet import PRELOAD, THREADS
@@ -78,10 +78,17 @@ def _run(
 
 
 def _shared_out(cells: Sequence[Cell], workers: int) -> list[list[Cell]]:
-    """Cells for each worker; those of one deployment together, for what is remembered."""
+    """Cells for each worker; those that run the same networks together, for what is remembered.
+
+    They may do so on several clusters; but no worker is left without a cell for that.
+    """
     groups: dict[Any, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(deployment_key(cell), []).append(cell)
+    for key in (networks_key, deployment_key):
+        groups = {}
+        for cell in cells:
+            groups.setdefault(key(cell), []).append(cell)
+        if len(groups) >= workers:
+            break
     shares: list[list[Cell]] = [[] for _ in range(workers)]
     for group in sorted(groups.values(), key=len, reverse=True):
         min(shares, key=len).extend(group)

@@ -80,6 +80,11 @@ def deployment_key(cell: Cell) -> _Request:
     )
 
 
+def networks_key(cell: Cell) -> _Request:
+    """What the networks of a cell may depend on, hashable: not on where they run, nor how long."""
+    return msgspec.structs.replace(deployment_key(cell), cluster=b"", deadline_ms=0.0)
+
+
 _PREPARED: dict[_Request, Prepared] = {}
 
 

@@ -38,7 +38,11 @@ class Progress(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A cell that ended, one way or another; `told` are figures that no record holds."""
+    """A cell that ended, one way or another; `told` are figures that no record holds.
+
+    `prepared_s` is the part of `seconds` in which it was planned and its models were loaded; of
+    cells that share a deployment, the first one takes it.
+    """
 
     cell: Cell
     outcome: Outcome | None
@@ -46,6 +50,7 @@ class Finished(NamedTuple):
     told: dict[str, Any]
     error: str | None
     seconds: float
+    prepared_s: float = 0.0
 
 
 OnProgress = Callable[[Progress], None]
@@ -85,6 +90,7 @@ def _run_one(
     prepared: Prepared | None = None
     try:
         prepared = prepare(cell)
+        prepared_s = time.monotonic() - begin
         on_request = _reporter(cell, on_progress)
         with _time_limit(timeout_s):
             ran = run_cell(cell, prepared, runner, on_request)
@@ -101,7 +107,8 @@ def _run_one(
     costs = costs_told(cell, prepared.deployment, load_cost_table())
     notes = {**prepared.notes, **costs, **ran.notes}
     told = {**known, **ran.figures}
-    return Finished(cell, ran.outcome, notes, told, None, time.monotonic() - begin)
+    seconds = time.monotonic() - begin
+    return Finished(cell, ran.outcome, notes, told, None, seconds, prepared_s)
 
 
 def _failed(cell: Cell, prepared: Prepared | None, error: str, begin: float) -> Finished:

@@ -57,6 +57,22 @@ def milliseconds(value: float | None, deadline_ms: float) -> str:
     return f"> {deadline_ms:g}" if value is None else _three(value)
 
 
+def duration(seconds: float) -> str:
+    """Time as people say it.
+
+    Examples
+    --------
+    >>> duration(4.2), duration(192), duration(7500)
+    ('4 s', '3 min 12 s', '2 h 5 min')
+    """
+    if seconds < 60:
+        return f"{max(seconds, 0.1):.1f} s" if seconds < 1 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
 def ratio(value: float) -> str:
     """Quotient, with more digits where it is close to one.
 

@@ -27,9 +27,11 @@ from coinfer.report.settings import (
     median_figure,
     varying_axes,
 )
+from coinfer.report.took import took_lines
 from coinfer.report.twice import twice_lines
 from coinfer.store import Contents, RunFolder, StoredCell
-from coinfer.suite import AXES, SEED_AXES
+from coinfer.suite import AXES, SEED_AXES, Suite
+from coinfer.suite.schema import Value
 
 _MOST_LINES: Final = 5
 _FIGURES: Final = (
@@ -83,6 +85,7 @@ def show_run(
             console.print(failures)
             console.print(ABOUT, style="dim")
     _mind(console, contents)
+    _list(console, "took", "cyan", took_lines(run, done))
     _next(console, run, contents)
 
 
@@ -242,12 +245,10 @@ def _short(stored: StoredCell) -> str:
 
 def _next(console: Console, run: RunFolder, contents: Contents) -> None:
     path = shown_path(run.path)
-    bases = run.info.suite.axes.method or ()
-    headline = run.info.suite.report.headline
-    base = headline.against if headline and headline.by == "method" else bases[0]
+    by, base, several = _base(run.info.suite)
     commands = [f"coinfer report {path} --format json"]
-    if len(bases) > 1:
-        commands.append(f"coinfer compare {path} --by method --base {base}")
+    if several:
+        commands.append(f"coinfer compare {path} --by {by} --base {base}")
     if contents.missing:
         commands.append("the same 'coinfer run' again: does what is missing")
     if any(s.status == "failed" for s in contents.cells):
@@ -257,6 +258,16 @@ def _next(console: Console, run: RunFolder, contents: Contents) -> None:
     for number, command in enumerate(commands):
         label = "next     " if number == 0 else "         "
         console.print(f"{label}{escape(command)}", soft_wrap=True, highlight=False)
+
+
+def _base(suite: Suite) -> tuple[str, Value, bool]:
+    """Axis to compare along, the value to compare with, and whether there are others."""
+    headline = suite.report.headline
+    by = headline.by if headline else "method"
+    values: Sequence[Value] = getattr(suite.axes, by) or ()
+    told = {str(value): value for value in values}
+    base = headline.against if headline else ""
+    return by, base if base in told else next(iter(told)), len(told) > 1
 
 
 def shown_path(path: Path) -> str:

@@ -240,10 +240,25 @@ class RunFolder:
         except (OSError, msgspec.MsgspecError) as error:
             raise ResultError(f"{path}: corrupt: {error}") from None
 
-    def note_timing(self, key: str, seconds: float, status: str) -> None:
-        """Keep what a cell took; apart from the result, which must repeat to the byte."""
-        at = datetime.now(UTC).isoformat()
-        line = {"cell": key, "seconds": round(seconds, 6), "status": status, "at": at}
+    def note_timing(self, key: str, seconds: float, status: str, prepared_s: float = 0.0) -> None:
+        """Keep what a cell took; apart from the result, which must repeat to the byte.
+
+        Parameters
+        ----------
+        key : str
+        seconds : float
+            In all.
+        status : str
+        prepared_s : float
+            Of these, until it could run.
+        """
+        line = {
+            "cell": key,
+            "seconds": round(seconds, 6),
+            "prepared_s": round(prepared_s, 6),
+            "status": status,
+            "at": datetime.now(UTC).isoformat(),
+        }
         with (self.path / TIMINGS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

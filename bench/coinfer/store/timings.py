@@ -1,4 +1,4 @@
-"""How long cells took before: the only ground on which to say how long others will."""
+"""How long cells took: the only ground on which to say how long others will."""
 
 from __future__ import annotations
 
@@ -14,6 +14,23 @@ from coinfer.store.runfolder import TIMINGS, find_runs
 from coinfer.suite import Cell, Suite
 
 _SEEDS: Final = re.compile(r",train_seed=\d+,run_seed=\d+,repeat=\d+$")
+
+
+class Took(NamedTuple):
+    """What a cell took of this machine's time; no part of its result.
+
+    Attributes
+    ----------
+    key : str
+    seconds : float
+        In all.
+    prepared_s : float
+        Of these, until it could run: planned, models loaded.
+    """
+
+    key: str
+    seconds: float
+    prepared_s: float
 
 
 class Estimate(NamedTuple):
@@ -54,8 +71,8 @@ def estimate(
             fingerprint,
             suite.defaults.workload,
         ):
-            for key, seconds in _timings(run.path / TIMINGS):
-                took[_setting(key)].append(seconds)
+            for one in timings(run.path):
+                took[_setting(one.key)].append(one.seconds)
     known, unknown = 0.0, 0
     for cell in cells:
         earlier = took.get(_setting(cell.key))
@@ -71,10 +88,19 @@ def _setting(key: str) -> str:
     return _SEEDS.sub("", key)
 
 
-def _timings(path: Path) -> Iterator[tuple[str, float]]:
-    """Cells that ended well; a line that a killed run left half-written is passed over."""
+def timings(run: Path) -> Iterator[Took]:
+    """What the cells of a run took that ended well, in the order of their ends.
+
+    A line that a killed run left half-written is passed over; one of an older version does not
+    say what preparing took.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = (run / TIMINGS).read_text(encoding="utf-8").splitlines()
     except OSError:
         return
     for line in lines:
@@ -83,4 +109,4 @@ def _timings(path: Path) -> Iterator[tuple[str, float]]:
         except json.JSONDecodeError:
             continue
         if read.get("status", "done") == "done":
-            yield read["cell"], read["seconds"]
+            yield Took(read["cell"], read["seconds"], read.get("prepared_s", 0.0))

@@ -83,6 +83,7 @@ class FakeEngine:
                     told={"peak_memory_bytes": 1000},
                     error=error,
                     seconds=0.01,
+                    prepared_s=0.004,
                 )
         finally:
             self.closed = True
