@@ -130,6 +130,8 @@ class Loop:
     def set_zero(self, zero_ns: int) -> None:
         """Agree on when the run began, as a reading of the monotonic clock."""
         self._zero_ns = zero_ns
+        # What was set by the former zero must not be taken for a time of the run.
+        self.now_ns = 0
 
     def system(self, to: str, kind: str, name: str, **info: Any) -> None:
         """Tell another driver something."""
