@@ -7,6 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command line; say which extra to install where one is missing."""
+    from coinfer.cli import board
+
+    if sys.argv[1:2] and sys.argv[1] in board.COMMANDS:
+        sys.exit(board.main(sys.argv[1:]))
     try:
         from coinfer.cli.app import app
     except ModuleNotFoundError as error:

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import typer
 
+from coinfer.cli import board
 from coinfer.cli.app import app
 from coinfer.cluster import BOARDS, CLUSTERS, Cluster, Device, Fault, Link, Workload
 from coinfer.cluster.faults import KINDS
@@ -68,6 +69,8 @@ def test_toml_blocks_are_suites_or_at_least_toml(text):
     read = tomllib.loads(text)
     if "schema" in read:
         assert expand(read_suite(text, "page"), parameter_types())
+    if "boards" in read:
+        assert msgspec.convert(read, Cluster).boards is not None
 
 
 @pytest.mark.parametrize("script", blocks("sh"))
@@ -85,6 +88,9 @@ def test_commands_exist_and_take_these_options(script):
 
 def parse(arguments: list[str]) -> None:
     """Let the command line look at the arguments, without doing what they say."""
+    if arguments[0] in board.COMMANDS:
+        board.parser().parse_args(arguments)
+        return
     command: Any = typer.main.get_command(app)
     rest = list(arguments)
     while hasattr(command, "commands"):

@@ -7,7 +7,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from coinfer.cli import calibrate, compare, doctor, list_, plan, report, run, sweep, train, zoo
+from coinfer.cli import (
+    board,
+    calibrate,
+    compare,
+    devices,
+    doctor,
+    list_,
+    plan,
+    report,
+    run,
+    sweep,
+    train,
+    zoo,
+)
 from coinfer.errors import CoinferError
 
 
@@ -31,6 +44,11 @@ class _Group(TyperGroup):
             raise typer.Exit(2) from None
 
 
+def _handed_on(ctx: typer.Context) -> None:
+    """Have the commands of a board read their options: there they must do without Typer."""
+    raise typer.Exit(board.main([str(ctx.info_name), *ctx.args]))
+
+
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
@@ -50,8 +68,16 @@ app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.command("list")(list_.list_)
 app.add_typer(zoo.app, name="zoo")
+app.add_typer(devices.app, name="devices")
 app.command("calibrate")(calibrate.calibrate)
 app.command("doctor")(doctor.doctor)
+for _name, _help in board.COMMANDS.items():
+    app.command(
+        _name,
+        help=_help,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(_handed_on)
 
 
 @app.callback(invoke_without_command=True)

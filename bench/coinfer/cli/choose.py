@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from coinfer.suite import Cell, Suite
     from coinfer.suite.schema import Value
 
@@ -42,8 +44,11 @@ def cells_of(
     timeline: str | None = None,
     *,
     allow_oversubscribed: bool = False,
+    inventory: Path | None = None,
 ) -> tuple[Suite, tuple[Cell, ...]]:
     """Read a suite; give it resolved, and its cells; `timeline` replaces what it says of that.
+
+    With an `inventory`, its boards are the cluster.
 
     Raises
     ------
@@ -54,10 +59,15 @@ def cells_of(
     import msgspec
 
     from coinfer.cli import engine
+    from coinfer.errors import UsageError
     from coinfer.metrics import metric
-    from coinfer.suite import expand, load_suite, parse_requests, resolve
+    from coinfer.suite import expand, load_suite, on_inventory, parse_requests, resolve
 
     suite = load_suite(name)
+    if inventory is not None:
+        if "cluster" in chosen:
+            raise UsageError("--inventory and -a cluster=… name two clusters; leave one out")
+        suite, chosen = on_inventory(suite, inventory, chosen)
     if timeline is not None:
         parse_requests(timeline, "--timeline", suite.defaults.workload.requests)
         defaults = msgspec.structs.replace(suite.defaults, timeline=timeline)

@@ -83,7 +83,8 @@ def check(cells: Iterable[Cell], origin: str) -> None:
 
     seen = set()
     for cell in cells:
-        what = (cell.method.variant, cell.cluster_name, cell.dataset, cell.train_seed, cell.kernels)
+        where = (cell.cluster_name, cell.mode)
+        what = (cell.method.variant, *where, cell.dataset, cell.train_seed, cell.kernels)
         if what in seen:
             continue
         seen.add(what)

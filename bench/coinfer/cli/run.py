@@ -31,6 +31,10 @@ def run(
     axis: AxisOption = None,
     seed: Annotated[str | None, typer.Option(help="Run seeds: 3, 0..4 or [1,2].")] = None,
     mode: Annotated[str | None, typer.Option(help="virtual, realtime or native.")] = None,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(help="Run on the cluster of this file; with --mode native on its boards."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("-n", "--dry-run", help="Print the cells and the time they take, and stop."),
@@ -80,7 +84,13 @@ def run(
     from coinfer.store.timings import estimate
 
     chosen = overrides_of(method or (), axis or (), seed, mode)
-    resolved, cells = cells_of(suite, chosen, timeline, allow_oversubscribed=allow_oversubscribed)
+    resolved, cells = cells_of(
+        suite,
+        chosen,
+        timeline,
+        allow_oversubscribed=allow_oversubscribed,
+        inventory=inventory,
+    )
     workers = _workers(workers, cells)
     check_writable(output)
     engine.check(cells, resolved.origin)

@@ -1,5 +1,6 @@
 """Devices, links, faults, workloads and the cost table: what is emulated."""
 
+from coinfer.cluster.boards import Boards, is_loopback
 from coinfer.cluster.catalogue import BOARDS, Board
 from coinfer.cluster.clusters import Cluster
 from coinfer.cluster.devices import Device
@@ -16,6 +17,7 @@ __all__ = [
     "CLUSTERS",
     "FAULTS",
     "Board",
+    "Boards",
     "Cluster",
     "Device",
     "Fault",
@@ -27,5 +29,6 @@ __all__ = [
     "Workload",
     "arrivals_ns",
     "expand",
+    "is_loopback",
     "items",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from coinfer.cluster.boards import Boards
 from coinfer.cluster.checks import one_of, positive, twice
 from coinfer.cluster.devices import Device
 from coinfer.cluster.links import Link, Read
@@ -15,6 +17,8 @@ from coinfer.errors import ClusterError, hint
 
 RESERVED: Final = (SOURCE, "hub", "random", "*")
 """Names that mean something else than a device."""
+
+_BOARD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +46,9 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         a message crosses the uplink of a and the downlink of b.
     broadcast : {"unicast", "multicast"}
         Whether one message to several receivers is charged for each, or once.
+    boards : Boards or None
+        Where real boards with the names of the devices dial in: native cells run on them, and in
+        processes of this machine where there are none. The other modes take no notice.
 
     Raises
     ------
@@ -60,6 +67,7 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     groups: dict[str, tuple[str, ...]] = {}
     routes: dict[str, Link] = {}
     broadcast: str = "unicast"
+    boards: Boards | None = None
 
     def __post_init__(self) -> None:
         for name in ("source_macs_per_s", "flops_per_mac", "heartbeat_ms", "heartbeat_timeout_ms"):
@@ -132,6 +140,11 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ClusterError(
                     f"cluster: no device may be named {name!r}; reserved: {', '.join(RESERVED)}, "
                     "'random:…', 'group:…' and names with a '>'"
+                )
+            if self.boards is not None and _BOARD.fullmatch(name) is None:
+                raise ClusterError(
+                    f"cluster: no board may be named {name!r}; use up to 64 letters, digits, '.', "
+                    "'_' and '-', with a letter or digit first"
                 )
 
     def _check_links(self, names: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ from cpuinfo import get_cpu_info
 import coinfer_kernels
 from coinfer.cluster.cost_table import CostTable, KernelCost, StageCost
 from coinfer.execute.stage_costs import Measurable
+from coinfer.runtime.reference import REFERENCE_MACS, reference_kernel
 from coinfer_kernels import backend
 
 Call: TypeAlias = Callable[[], object]
@@ -41,8 +42,6 @@ UNDISTURBED: Final = 0.1
 processor away only ever add, and now and then: with five times as many processes as cores, this
 quantile was within some percent of itself from run to run, the median not within a factor of two.
 """
-
-REFERENCE_MACS: Final = 16 * 32 * 9 * 14 * 14
 
 STAGE: Final = "stage"
 
@@ -106,7 +105,7 @@ def calibrate(
 
 def _interleaved(calls: Mapping[_Key, Call], rounds: int) -> tuple[dict[_Key, _Cost], float]:
     """What every call costs, and the time of the reference kernel in ns."""
-    reference = _reference()
+    reference = reference_kernel()
     for call in calls.values():
         call()  # Compiled and warm.
     times: dict[_Key, list[float]] = {key: [] for key in calls}
@@ -137,21 +136,6 @@ def _cost(times: list[float], references: list[list[float]]) -> _Cost:
 
 def _undisturbed(times: list[float]) -> float:
     return float(np.quantile(times, UNDISTURBED))
-
-
-def _reference() -> Call:
-    import torch
-
-    torch.set_num_threads(1)
-    layer = torch.nn.Conv2d(16, 32, 3, padding=1, bias=False).eval()
-    x = torch.zeros(1, 16, 14, 14)
-
-    def run() -> object:
-        with torch.inference_mode():
-            return layer(x)
-
-    run()
-    return run
 
 
 def _operations(kernels: backend.Backend) -> list[tuple[str, int, Call]]:

@@ -14,18 +14,20 @@ from coinfer.cluster import arrivals_ns, expand, items
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.cluster.workload import SEARCH
 from coinfer.contract import FloatArray
-from coinfer.execute.drift import drift, reference_kernel, speed_ns
+from coinfer.execute.drift import drift
 from coinfer.execute.prepare import Prepared
 from coinfer.execute.rate_search import highest_rate
-from coinfer.metrics.fidelity import judge
+from coinfer.metrics.fidelity import emulation_error, judge
 from coinfer.metrics.quality import answered_in_time
 from coinfer.runtime.job import Load
 from coinfer.runtime.realtime import RealtimeDriver
 from coinfer.runtime.record import Outcome
+from coinfer.runtime.reference import reference_kernel, speed_ns
 from coinfer.runtime.runner import Runner
 from coinfer.runtime.scenario import Scenario
 from coinfer.runtime.virtual import VirtualDriver
 from coinfer.suite import Cell
+from coinfer.training import Zoo
 from coinfer.training.modules import build
 from coinfer_kernels import backend
 
@@ -92,7 +94,21 @@ def run_cell(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnReque
     """
     if cell.workload.rate_rps == SEARCH:
         return _at_highest_rate(cell, prepared, runner, on_request)
+    if cell.mode == "native" and cell.cluster.boards is not None:
+        return _on_boards(cell, prepared, runner, on_request)
     return Ran(_outcome(cell, prepared, runner, on_request), {}, {})
+
+
+def _on_boards(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnRequest) -> Ran:
+    """The run on real boards, and how far from it the cell is when it is emulated."""
+    given = scenario(cell, prepared)
+    driver = RealtimeDriver(
+        given, build, dilated=False, on_request=on_request, weights=Zoo().content
+    )
+    outcome = driver.run()
+    emulated = VirtualDriver(given._replace(timeline=()), runner).run()
+    error = emulation_error(outcome, emulated)
+    return Ran(outcome, {"emulation": error}, {"boards": driver.boards})
 
 
 def _outcome(cell: Cell, prepared: Prepared, runner: Runner, on_request: OnRequest) -> Outcome:

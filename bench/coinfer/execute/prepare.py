@@ -18,6 +18,8 @@ from coinfer.methods import Method, Profile, Workshop, method
 from coinfer.methods.architectures import architectures
 from coinfer.models import TeacherSpec, canonical_sha256
 from coinfer.planning import PARTITIONERS
+from coinfer.runtime.boards.crew import entrance
+from coinfer.runtime.boards.keys import KeyFolder
 from coinfer.suite import Cell
 from coinfer.training import (
     OnProgress,
@@ -187,7 +189,7 @@ def check(cell: Cell) -> None:
     DatasetError
         If the images cannot be found.
     UsageError
-        If the back end of the kernels does not work here.
+        If the back end of the kernels does not work here, or keys for its boards are missing.
     """
     try:
         backend.load(cell.kernels)
@@ -201,6 +203,8 @@ def check(cell: Cell) -> None:
             f"{cell.key}: rate_rps = {SEARCH!r} is for virtual time, where a rate gives the same "
             f"shares again; search there (-a mode=virtual), then run {cell.mode!r} at that rate"
         )
+    if cell.mode == "native" and cell.cluster.boards is not None:
+        entrance(cell.cluster.boards, KeyFolder())
     dataset(cell.dataset)
     _method(cell).plan(_profile(cell, _stand_in(cell)), cell.cluster)
 

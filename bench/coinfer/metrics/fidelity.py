@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from coinfer.runtime.record import Fidelity, Outcome
+from coinfer.runtime.record import Fidelity, Outcome, Record
 
 # Bounds of the two verdicts above UNTRUSTWORTHY [ours]: overruns, the paired error at p95, and the
 # drift of the reference kernel. Due times do not hang on it, so drift alone condemns no run.
@@ -17,6 +17,47 @@ MARGINAL: Final = (0.15, 0.05, math.inf)
 
 MOST_DENSITY: Final = 1.0
 """Above, a run is UNTRUSTWORTHY however it came out."""
+
+
+def emulation_error(real: Outcome, emulated: Outcome) -> dict[str, float | None]:
+    """Hold the emulation of a run against the run itself, on real boards.
+
+    Parameters
+    ----------
+    real : Outcome
+    emulated : Outcome
+        The same scenario and seed in virtual time.
+
+    Returns
+    -------
+    dict
+        ``latency_p50_ms`` and ``latency_p95_ms`` of the emulation; ``error_p50`` and ``error_p95``:
+        those over the real ones, less 1; ``paired_p50`` and ``paired_p95``: quantiles over
+        requests of ``|emulated latency / real latency - 1|``, those that neither answered left
+        out; ``agreement``: share of the requests
+        with the same prediction in both. None for what is without bound: a request that was not
+        answered took for ever. Requests of the warm-up count nowhere.
+    """
+    pairs = [(a, b) for a, b in zip(real.records, emulated.records, strict=True) if not a.warm_up]
+    taken = np.array([[_latency_ns(r) for r in pair] for pair in pairs])
+    errors = [
+        abs(theirs / ours - 1) if math.isfinite(ours + theirs) else math.inf
+        for ours, theirs in taken
+        if math.isfinite(min(ours, theirs))
+    ] or [math.inf]
+    found: dict[str, float] = {
+        "agreement": float(np.mean([a.prediction == b.prediction for a, b in pairs]))
+    }
+    for name, q in (("p50", 0.5), ("p95", 0.95)):
+        ours, theirs = np.quantile(taken, q, axis=0, method="higher")
+        found[f"latency_{name}_ms"] = theirs / 1e6
+        found[f"error_{name}"] = theirs / ours - 1 if np.isfinite(ours) else math.inf
+        found[f"paired_{name}"] = float(np.quantile(errors, q, method="higher"))
+    return {name: float(v) if math.isfinite(v) else None for name, v in sorted(found.items())}
+
+
+def _latency_ns(record: Record) -> float:
+    return math.inf if record.answered_ns is None else record.answered_ns - record.intended_ns
 
 
 def judge(real: Outcome, virtual: Outcome, reference_drift: float | None = None) -> Fidelity:

@@ -43,7 +43,7 @@ FIGURES: Final = (
     *("faults_injected", "faults_landed", "detection_mean_ms", "detection_max_ms"),
     *("recovery_mean_ms", "recovery_max_ms"),
     *("lost_messages", "corrupt_messages", "stale_messages", "foreign_messages"),
-    *("duration_s", "trace_sha256", "fidelity", "warnings"),
+    *("duration_s", "trace_sha256", "fidelity", "emulation", "warnings"),
     *EXITS,
     *STATICS,
 )
@@ -59,15 +59,17 @@ def figures(outcome: Outcome, cell: Cell, told: Mapping[str, Any]) -> dict[str, 
     cell : Cell
     told : mapping
         Figures that no record holds: ``peak_memory_bytes``, the most that one device holds, what
-        there is of `STATICS` and `EXITS`, and ``max_rate_rps`` where a rate was searched for.
+        there is of `STATICS` and `EXITS`, and ``max_rate_rps`` where a rate was searched for, and
+        ``emulation`` where the cell ran on boards.
 
     Returns
     -------
     dict
         One entry for each name in `FIGURES`, but for ``latency_p999_ms`` where there are too few
-        requests for it, ``max_rate_rps`` where no rate was searched for, ``rapl_j`` and
-        ``rapl_scope`` where the machine does not tell what it draws, and what of `STATICS` and
-        `EXITS` is not known; JSON values only. Requests of the warm-up count nowhere.
+        requests for it, ``max_rate_rps`` where no rate was searched for, ``emulation`` where there
+        were no boards, ``rapl_j`` and ``rapl_scope`` where the machine does not tell what it draws,
+        and what of `STATICS` and `EXITS` is not known; JSON values only. Requests of the warm-up
+        count nowhere.
 
     Raises
     ------

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from coinfer.metrics import Metric
 from coinfer.report.answer import answers
+from coinfer.report.boards import board_lines
 from coinfer.report.exits import exit_lines
 from coinfer.report.failures import ABOUT, failure_table
 from coinfer.report.faults import fault_lines
@@ -191,6 +192,7 @@ def _mind(console: Console, contents: Contents) -> None:
     )
     total = len(contents.cells)
     _list(console, "fidelity", "cyan", _fidelity(contents))
+    _list(console, "boards", "cyan", board_lines(contents.cells))
     _list(console, "time", "cyan", _native(contents))
     _list(console, "faults", "cyan", fault_lines(contents))
     _list(console, "exits", "cyan", exit_lines(contents))

@@ -97,11 +97,15 @@ class FaultRules(ABC):
             self._log.miss(fault.number, UP)
             return
         self._log.inject(fault.number, self.now_ns, "its stages never arrived")
-        life.rejoin = fault.number
+        self._return(fault.target, life, fault.number)
+
+    def _return(self, device: str, life: Life, number: int) -> None:
+        """Begin another life of a device that is down."""
+        life.rejoin = number
         life.births += 1
-        if self._give_up(fault.target):
-            self._believe(fault.target, alive=False)
-        self._ship(fault.target, life.births)
+        if self._give_up(device):
+            self._believe(device, alive=False)
+        self._ship(device, life.births)
 
     def _arrived(self, device: str, rejoin: int, shipment: Shipment) -> None:
         """Have the stages there: the device is up, and the source is told."""

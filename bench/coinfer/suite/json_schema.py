@@ -38,6 +38,18 @@ def suite_json_schema(methods: Mapping[str, type[msgspec.Struct]]) -> dict[str, 
     _tidy(schema)
     properties = defs["Document"]["properties"]
     properties["schema"] = {"const": SCHEMA}
+    properties["cluster"]["additionalProperties"] = {
+        "anyOf": [
+            properties["cluster"]["additionalProperties"],
+            {
+                "description": "A file that describes real boards.",
+                "type": "object",
+                "properties": {"inventory": {"type": "string"}},
+                "required": ["inventory"],
+                "additionalProperties": False,
+            },
+        ]
+    }
     properties["method"]["additionalProperties"] = {
         "type": "object",
         "properties": {"base": {"enum": sorted(methods)}},

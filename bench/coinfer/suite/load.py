@@ -13,6 +13,7 @@ import msgspec
 
 from coinfer.cluster import Cluster, FaultList, Workload
 from coinfer.errors import ClusterError, SuiteError, hint
+from coinfer.suite.inventory import with_inventories
 from coinfer.suite.matrix import rules, values_of
 from coinfer.suite.schema import AXES, SCHEMA, Document, Finding, Suite, Value
 from coinfer.suite.typed import typed
@@ -68,7 +69,7 @@ def read_suite(text: str, origin: str, folder: Traversable = Path()) -> Suite:
     origin : str
         Names the file in messages.
     folder : Path or other folder
-        What the paths of traces are relative to.
+        What the paths of traces and inventories are relative to.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def read_suite(text: str, origin: str, folder: Traversable = Path()) -> Suite:
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{origin}: not valid TOML: {error}") from None
     _check_version(raw, origin)
+    raw = with_inventories(raw, origin, folder)
     _check_tables(raw, origin)
     document = _with_traces(typed(raw, Document, origin), origin, folder)
     suite = Suite(**msgspec.structs.asdict(document), origin=origin)

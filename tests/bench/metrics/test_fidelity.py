@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from coinfer.metrics.fidelity import judge
+from coinfer.metrics.fidelity import emulation_error, judge
 from coinfer.runtime.record import Fidelity, Outcome, Record
 
 MS = 1_000_000
@@ -62,3 +62,24 @@ def test_nothing_answered_is_nothing_to_trust():
     judged = judge(nobody, nobody, 0.05)
     assert (judged.verdict, judged.reference_drift) == ("UNTRUSTWORTHY", 0.05)
     assert msgspec.to_builtins(judged)["paired_p95"] is None
+
+
+def test_the_error_of_an_emulation_is_that_of_its_quantiles_and_of_its_requests():
+    real = outcome([100, 200, 300, 400])
+    emulated = outcome([90, 220, 300, 300])
+    found = emulation_error(real, emulated)
+    # Higher quantiles: the third of four at the median, the last at p95.
+    assert found["latency_p50_ms"] == pytest.approx(300)
+    assert found["error_p50"] == pytest.approx(0.0)
+    assert found["error_p95"] == pytest.approx(300 / 400 - 1)
+    assert found["paired_p50"] == pytest.approx(0.10)
+    assert found["paired_p95"] == pytest.approx(0.25)
+    assert found["agreement"] == 1.0
+
+
+def test_an_emulation_that_answers_what_boards_did_not_is_off_without_bound():
+    found = emulation_error(outcome([100, None]), outcome([100, 100]))
+    assert found["paired_p95"] is None
+    assert found["error_p95"] is None
+    assert found["paired_p50"] is None
+    assert emulation_error(outcome([None]), outcome([None]))["agreement"] == 1.0

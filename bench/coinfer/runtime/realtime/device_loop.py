@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from coinfer.cluster import FaultEvent
@@ -36,6 +37,7 @@ class DeviceLoop(Loop):
 
     def __init__(self, port: DealerPort, setup: Setup, name: str, birth: int) -> None:
         super().__init__(port, setup.run, setup.meter(name), dilated=setup.dilated, exact=False)
+        self._remote = setup.remote is not None
         self._name = name
         self._birth = birth
         self._slow = Slowdowns()
@@ -44,6 +46,10 @@ class DeviceLoop(Loop):
         self.on_stages: Callable[[Envelope], None]
         # What is due while a process is stopped is handled when it goes on, and not before.
         signal.signal(signal.SIGCONT, self._resume)
+
+    def zero_of(self, go: Mapping[str, int]) -> int:
+        """When the run begins, by this machine's clock; from afar that is late by the way here."""
+        return time.monotonic_ns() + go["ahead_ns"] if self._remote else go["zero_ns"]
 
     def slow_down(self, fault: FaultEvent, at_ns: int) -> None:
         """Take longer for what starts in the window of a fault."""
@@ -56,6 +62,13 @@ class DeviceLoop(Loop):
     def say(self, kind: str, **info: Any) -> None:
         """Tell the source something."""
         self._port.send(SOURCE, System(self._run, kind, self._name, info, self._birth))
+
+    def _delivered(self, envelope: Envelope, arrived_ns: int) -> Envelope:
+        """From afar the way here is not known: what a clock of one machine measures is durations.
+
+        The source finds it, with that of the way back, as what is left of the time in between.
+        """
+        return envelope if self._remote else super()._delivered(envelope, arrived_ns)
 
     def _resume(self, *_: Any) -> None:
         self._resumed_ns = self.clock_ns()

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ from coinfer.runtime.fault_log import FaultLog, numbered
 from coinfer.runtime.rapl import Rapl
 from coinfer.runtime.realtime import machine
 from coinfer.runtime.realtime.faults import Faults
-from coinfer.runtime.realtime.fleet import Fleet
+from coinfer.runtime.realtime.fleet import Fleet, Processes
 from coinfer.runtime.realtime.loop import sharpen_timers
 from coinfer.runtime.realtime.packets import HUB, System, address, device_at
 from coinfer.runtime.realtime.setup import Setup
@@ -33,6 +33,12 @@ from coinfer.runtime.source import SourceReactor
 from coinfer.runtime.timeline import Timeline, in_order
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Loss
+
+if TYPE_CHECKING:
+    from coinfer.runtime.boards import Crew
+
+Weights = Callable[[str], bytes]
+"""Gives the content of the file of weights with a digest."""
 
 START_S: Final = 120.0
 """Longest wait for all processes to be ready."""
@@ -50,6 +56,10 @@ LEAD_NS: Final = 20_000_000
 """From when all are told to begin until the run begins."""
 
 
+def _none(sha256: str) -> bytes:
+    raise ExecutionError(f"weights {sha256}: this run was given none to send to boards")
+
+
 class RealtimeDriver:
     """Runs one scenario with real processes and sockets.
 
@@ -65,6 +75,8 @@ class RealtimeDriver:
         Told the number of each request as it starts.
     allow_oversubscribed : bool
         Run where more is to be computed than the cores can do in time.
+    weights : callable, optional
+        Gives the content of the file of weights with a digest; boards are sent it.
     """
 
     def __init__(
@@ -75,15 +87,23 @@ class RealtimeDriver:
         dilated: bool,
         on_request: Callable[[int], None] = lambda _: None,
         allow_oversubscribed: bool = False,
+        weights: Weights = _none,
     ) -> None:
         self._scenario = scenario
         self._build = build
         self._dilated = dilated
         self._report = on_request
         self._allow_oversubscribed = allow_oversubscribed
+        self._weights = weights
         self._reports: dict[str, dict[str, Any]] = {}
         self._timeline = Timeline.of(scenario.timeline)
         self._spans: list[Span] = []
+        self._crew: Crew | None = None
+
+    @property
+    def boards(self) -> dict[str, dict[str, Any]]:
+        """What each board said of itself; none where devices are processes of this machine."""
+        return {} if self._crew is None else self._crew.facts()
 
     def run(self) -> Outcome:
         """Run the scenario.
@@ -96,30 +116,31 @@ class RealtimeDriver:
         folder = Path(tempfile.mkdtemp(prefix="coinfer-"))
         setup = self._setup(f"ipc://{folder}/hub")
         self._events = numbered(self._scenario.faults)
-        self._fleet = Fleet(setup, self._events)
+        self._fleet = self._processes(setup)
         leaving: set[str] = set()
         try:
-            self._fleet.start()
+            port = self._fleet.start()
             sharpen_timers()
-            gate = setup.gate()
-            port = (
-                DealerPort(setup.endpoint, gate, SOURCE)
-                if self._dilated
-                else RouterPort(setup.endpoint, gate)
-            )
-            try:
-                self._take_part(port, setup)
-                self._begin()
-                settled_ns = self._serve()
-                leaving = self._say_goodbye()
-            finally:
-                port.close()
+            self._take_part(port, setup)
+            self._begin()
+            settled_ns = self._serve()
+            leaving = self._say_goodbye()
         finally:
             self._fleet.end(leaving)
             shutil.rmtree(folder, ignore_errors=True)
         return self._outcome(settled_ns)
 
     # The run
+
+    def _processes(self, setup: Setup) -> Processes:
+        """The processes of the run: of this machine, or of the boards of the cluster."""
+        boards = self._scenario.cluster.boards
+        if self._dilated or boards is None:
+            return Fleet(setup, self._events)
+        from coinfer.runtime.boards import Crew
+
+        self._crew = Crew(setup, boards, self._weights)
+        return self._crew
 
     def _setup(self, endpoint: str) -> Setup:
         scenario = self._scenario
@@ -175,17 +196,19 @@ class RealtimeDriver:
 
     def _begin(self) -> None:
         """Begin when all processes are ready."""
-        loop, names = self._loop, self._fleet.names
+        loop, fleet, names = self._loop, self._fleet, self._fleet.names
         self._await_ready()
         ready = {n: self._faults.ready[address(n, 0)] for n in self._scenario.cluster.names}
-        self._machine = machine.look(ready, pinned=self._fleet.pinned)
+        together = self._crew is None
+        self._machine = machine.look(ready, pinned=fleet.pinned, together=together)
         self._warnings = list(self._machine.warnings)
         if self._dilated:
             allow = self._allow_oversubscribed
             self._warnings += machine.check(self._machine.density, allow=allow)
         zero_ns = time.monotonic_ns() + LEAD_NS
         for name in sorted(names):
-            loop.tell(name, "go", zero_ns=zero_ns)
+            ahead_ns = zero_ns - time.monotonic_ns()
+            loop.tell(name, "go", zero_ns=zero_ns, ahead_ns=ahead_ns)
         loop.set_zero(zero_ns)
         loop.on_turn = self._faults.watch
         self._rapl = Rapl()
@@ -210,7 +233,7 @@ class RealtimeDriver:
         self._end_ns = loop.clock_ns()
         loop.on_turn = lambda: None
         self._faults.finish()
-        up = {n: at for n, at in self._faults.up.items() if self._fleet.exit_code(at) is None}
+        up = {n: at for n, at in self._faults.up.items() if self._fleet.reachable(at)}
         for where in up.values():
             loop.tell(where, "finish")
         self._collect(up)
@@ -261,7 +284,7 @@ class RealtimeDriver:
             nonlocal end
             now = time.monotonic()
             missing = [where for name, where in addresses.items() if name not in self._reports]
-            if any(self._fleet.exit_code(where) is None for where in missing):
+            if any(self._fleet.reachable(where) for where in missing):
                 end = min(now + REPORT_S, last)
             return not missing or now > end
 
@@ -302,7 +325,12 @@ class RealtimeDriver:
             lost_messages=hub["lost"],
             corrupt_messages=source.corrupt_messages + total["corrupt"],
             foreign_messages=loop.foreign + hub.get("foreign", 0) + total["foreign"],
-            warnings=(*self._warnings, *self._faults.warnings, *self._log.warnings()),
+            warnings=(
+                *self._warnings,
+                *self._faults.warnings,
+                *self._log.warnings(),
+                *self._fleet.warnings(),
+            ),
             energy=self._energy,
             # All by the monotonic clock, which the processes of a machine share.
             spans=in_order(self._spans),

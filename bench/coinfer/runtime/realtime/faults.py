@@ -17,7 +17,7 @@ from coinfer.runtime.events import End
 from coinfer.runtime.fault_log import FaultLog, by_request
 from coinfer.runtime.fault_rules import FaultRules
 from coinfer.runtime.lives import Life
-from coinfer.runtime.realtime.fleet import Fleet
+from coinfer.runtime.realtime.fleet import Processes
 from coinfer.runtime.realtime.packets import System, address
 from coinfer.runtime.realtime.processes import OVERFLOW_EXIT
 from coinfer.runtime.realtime.source_loop import SourceLoop
@@ -36,7 +36,7 @@ class Faults(FaultRules):
     ----------
     events : tuple of FaultEvent
     log : FaultLog
-    fleet : Fleet
+    fleet : Processes
     loop : SourceLoop
     source : SourceReactor
     topology : Topology
@@ -55,7 +55,7 @@ class Faults(FaultRules):
         self,
         events: tuple[FaultEvent, ...],
         log: FaultLog,
-        fleet: Fleet,
+        fleet: Processes,
         loop: SourceLoop,
         source: SourceReactor,
         topology: Topology,
@@ -152,6 +152,10 @@ class Faults(FaultRules):
             if code is not None and code != OVERFLOW_EXIT:
                 self.warnings.append(f"device {name} died by itself (exit code {code})")
                 self._fall(name, self._log.happen("crash", name, self.now_ns), planned=False)
+        for name in self._fleet.returned():
+            life = self._lives[name]
+            if not life.up and life.rejoin < 0:
+                self._return(name, life, self._log.happen("rejoin", name, self.now_ns))
 
     @property
     def pending(self) -> bool:

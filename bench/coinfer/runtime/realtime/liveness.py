@@ -11,7 +11,6 @@ from coinfer.cluster import Cluster
 from coinfer.runtime.realtime.gate import BEAT_SUFFIX
 from coinfer.runtime.realtime.packets import HUB, System, address
 from coinfer.runtime.realtime.setup import Setup
-from coinfer.runtime.realtime.transport import DealerPort
 
 LOOK_NS: Final = 1_000_000
 """How often the listener looks for silence."""
@@ -54,9 +53,7 @@ class Pulse:
             self._thread.join()
 
     def _beat(self, zero_ns: int) -> None:
-        port = DealerPort(
-            self._setup.endpoint, self._setup.gate(), address(self._name, self._birth) + BEAT_SUFFIX
-        )
+        port = self._setup.dial(address(self._name, self._birth) + BEAT_SUFFIX)
         every_ns = round(self._setup.cluster.heartbeat_ms * 1e6)
         due_ns = zero_ns
         while not self._stop.wait((due_ns - time.monotonic_ns()) / 1e9):

@@ -34,10 +34,14 @@ class Machine(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def look(ready: Mapping[str, Mapping[str, Any]], *, pinned: bool) -> Machine:
-    """See how devices sit on the machine, from what each said when it was ready."""
+def look(ready: Mapping[str, Mapping[str, Any]], *, pinned: bool, together: bool = True) -> Machine:
+    """See how devices sit on the machine, from what each said when it was ready.
+
+    Where each has a machine of its own (not `together`), threads of one are nobody else's matter:
+    the one that encrypts is at work there too.
+    """
     warnings = [] if pinned else ["pinning: none: fewer cores than devices + 1"]
-    for name, said in ready.items():
+    for name, said in ready.items() if together else ():
         warnings += threads.warnings(name, said)
     return Machine(
         "a core each" if pinned else "none",

@@ -23,7 +23,7 @@ from coinfer.runtime.realtime.liveness import Pulse
 from coinfer.runtime.realtime.loop import die_with_parent, sharpen_timers
 from coinfer.runtime.realtime.packets import HUB, System, address
 from coinfer.runtime.realtime.setup import Setup
-from coinfer.runtime.realtime.transport import DealerPort, RouterPort
+from coinfer.runtime.realtime.transport import RouterPort
 from coinfer.runtime.runner import Runner, Value
 from coinfer.runtime.timeline import Timeline
 from coinfer.runtime.topology import Topology
@@ -52,7 +52,7 @@ def run_device(
     import torch
 
     torch.set_num_threads(1)
-    port = DealerPort(setup.endpoint, setup.gate(), address(name, birth))
+    port = setup.dial(address(name, birth))
     loop = DeviceLoop(port, setup, name, birth)
     topology = setup.topology()
     runner = Runner(setup.build, memo=False)
@@ -86,7 +86,7 @@ def run_device(
     def on_system(packet: System) -> None:
         nonlocal finishing
         if packet.kind == "go":
-            start(packet.info["zero_ns"])
+            start(loop.zero_of(packet.info))
         elif packet.kind == "slow":
             fault = msgspec.convert(packet.info["fault"], FaultEvent)
             loop.slow_down(fault, packet.info["at_ns"])

@@ -10,6 +10,8 @@ from coinfer.cluster.cost_table import CostTable
 from coinfer.contract import Deployment
 from coinfer.runtime.meter import Meter
 from coinfer.runtime.realtime.gate import Gate
+from coinfer.runtime.realtime.remote import Remote
+from coinfer.runtime.realtime.transport import DealerPort
 from coinfer.runtime.runner import Build
 from coinfer.runtime.timeline import MOST_SPANS
 from coinfer.runtime.topology import Topology
@@ -39,6 +41,8 @@ class Setup(NamedTuple):
     build : callable
     timeline : tuple of int
         Requests whose timeline is kept.
+    remote : Remote or None
+        How the source is reached where it is on another machine, whose clock is another one.
     """
 
     run: int
@@ -57,6 +61,7 @@ class Setup(NamedTuple):
     keep_ns: int
     build: Build
     timeline: tuple[int, ...] = ()
+    remote: Remote | None = None
 
     def topology(self) -> Topology:
         """Topology as the devices need it."""
@@ -74,6 +79,10 @@ class Setup(NamedTuple):
             hub=self.dilated,
             spans=MOST_SPANS if self.timeline else 0,
         )
+
+    def dial(self, name: str) -> DealerPort:
+        """Port of a process that dials in under a name."""
+        return DealerPort(self.endpoint, self.gate(), name, self.remote)
 
     def meter(self, device: str) -> Callable[[], Meter]:
         """Maker of meters for a device."""

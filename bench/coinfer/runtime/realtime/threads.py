@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 AT_LEAST_NS: Final = 1_000_000
 """Threads that used less have not computed: sockets and heartbeats do."""
 
@@ -21,6 +19,8 @@ _TASKS: Final = Path("/proc/self/task")
 def used_ns() -> dict[int, int]:
     """Processor time of each thread (Linux: in nanoseconds; elsewhere as coarse as it is given)."""
     if not _TASKS.exists():
+        import psutil
+
         return {
             t.id: round((t.user_time + t.system_time) * 1e9) for t in psutil.Process().threads()
         }

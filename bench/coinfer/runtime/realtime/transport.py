@@ -6,6 +6,7 @@ and nothing is dropped in silence. What comes in passes the gate before anybody 
 
 from __future__ import annotations
 
+import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import zmq
 
 from coinfer.runtime.realtime.gate import Gate
 from coinfer.runtime.realtime.packets import COPY_BELOW_BYTES, Packet, Parcel, pack
+from coinfer.runtime.realtime.remote import NUMBER_BYTES, Remote
 
 OPTIONS: Final = (
     (zmq.LINGER, 0),
@@ -95,15 +97,18 @@ class _Socket(ABC):
         packets = []
         for _ in range(BURST):
             try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+                packet = self._next()
             except zmq.Again:
                 break
-            packet = self._admitted(parts)
-            if packet is None:
-                self.foreign += 1
-            else:
+            if packet is not None:
                 packets.append(packet)
         return packets
+
+    def _next(self) -> Packet | None:
+        """Take a message; None if it is not let in. `zmq.Again` says that there is none."""
+        packet = self._admitted(self._socket.recv_multipart(zmq.NOBLOCK))
+        self.foreign += packet is None
+        return packet
 
     @abstractmethod
     def _admitted(self, parts: Sequence[bytes]) -> Packet | None:
@@ -129,15 +134,21 @@ class _Socket(ABC):
 class DealerPort(_Socket):
     """End of a device or of the source: everything goes to the router."""
 
-    def __init__(self, endpoint: str, gate: Gate, name: str) -> None:
+    def __init__(self, endpoint: str, gate: Gate, name: str, remote: Remote | None = None) -> None:
         super().__init__(zmq.DEALER, gate)
         self._socket.setsockopt(zmq.IDENTITY, gate.identity(name))
         self._socket.setsockopt(zmq.SNDTIMEO, SEND_MS)
+        self._numbers = None if remote is None else itertools.count(1)
+        if remote is not None:
+            remote.prepare(self._socket)
         self._socket.connect(endpoint)
 
     def send(self, to: str, packet: Packet) -> None:
         """Send to the router, which knows where `to` is."""
-        self._send(packet, pack(packet))
+        parts = pack(packet)
+        if self._numbers is not None:
+            parts.insert(0, next(self._numbers).to_bytes(NUMBER_BYTES, "big"))
+        self._send(packet, parts)
 
     def _admitted(self, parts: Sequence[bytes]) -> Packet | None:
         return self._gate.from_router(parts)
@@ -155,7 +166,11 @@ class RouterPort(_Socket):
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         # What waits for a paused device has to wait, and must not hold up the others.
         self._socket.setsockopt(zmq.SNDHWM, 0)
+        self._prepare()
         self._socket.bind(endpoint)
+
+    def _prepare(self) -> None:
+        """Set what else the socket needs before it can be dialled."""
 
     def send(self, to: str, packet: Packet) -> None:
         """Send to the peer of that name."""
