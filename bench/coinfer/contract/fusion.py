@@ -15,8 +15,7 @@ from coinfer.contract.stage import Batching, Job, Replica, Stage
 FloatArray = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """Labels for some rows of the job.
 
     Attributes
@@ -43,38 +42,33 @@ class Answer:
     present: int = 1
 
 
-@dataclass(frozen=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True, gc=False):
     """No answer can come for these rows any more; they are recorded as failed."""
 
     rows: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Permit:
+class Permit(msgspec.Struct, frozen=True, gc=False):
     """Opens `gate` for these rows on every device that waits for it (strict early exit)."""
 
     gate: str
     rows: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True, gc=False):
     """These rows leave the job; every device drops them at its next stage start."""
 
     rows: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(msgspec.Struct, frozen=True, gc=False):
     """Starts a replica that was deployed on demand."""
 
     stage: str
     device: str
 
 
-@dataclass(frozen=True)
-class Evaluate:
+class Evaluate(msgspec.Struct, frozen=True, gc=False):
     """Runs a stage at the source on values that the fusion rule made; ends in ``on_arrival``."""
 
     stage: str
@@ -82,8 +76,7 @@ class Evaluate:
     inputs: tuple[FloatArray, ...]
 
 
-@dataclass(frozen=True)
-class Timer:
+class Timer(msgspec.Struct, frozen=True, gc=False):
     """Asks for ``on_timer(token)`` after `delay_ns`."""
 
     delay_ns: int

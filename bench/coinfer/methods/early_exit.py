@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from coinfer.contract import (
     INPUT,
@@ -22,7 +21,6 @@ from coinfer.contract import (
     GiveUp,
     Job,
     Permit,
-    Scores,
     Stop,
     Timer,
 )
@@ -127,6 +125,8 @@ class EarlyExit:
     def _missing(self, b: int, ctx: FusionContext) -> bool:
         """Whether portions of an exit may still come."""
         there = self._got[b].there
+        if len(there) == len(self._layout.devices):
+            return False
         for k, device in enumerate(self._layout.devices):
             if k not in there and ctx.alive(device):
                 return True
@@ -141,7 +141,7 @@ class EarlyExit:
             return [Evaluate(f"head{b}", self._rows, (self._got[b].of(self._rows),))]
         if b < self._rule.first:
             return self._tell(b)
-        leaving = self._leaving(self._view(b, self._rows), ctx)
+        leaving = self._leaving(self._seen(b, self._rows), ctx)
         return [*self._evaluate(b, leaving), *self._tell(b, leaving)] if leaving else self._tell(b)
 
     def _judge(self, arrival: Arrival, ctx: FusionContext) -> list[Action]:
@@ -149,12 +149,14 @@ class EarlyExit:
         b, rows = self._layout.exits[self._place - 1], arrival.rows
         self._judging = None
         confidence = ctx.kernels.exit_scores(arrival.value, temperature=self._rule.temperature(b))
-        labels = dict(zip(rows, map(int, confidence.label), strict=True))
+        labels = dict(zip(rows, confidence.label.tolist(), strict=True))
         self._said.append(labels)
-        history = np.array([[said[row] for row in rows] for said in self._said], np.int64)
-        view = self._view(b, rows, confidence, history)
+        history = None
+        if self._rule.reads_answers:
+            history = np.array([[said[row] for row in rows] for said in self._said], np.int64)
+        view = ExitView(exit=b, rows=rows, confidence=confidence, labels=history)
         leaving = rows if self._late else self._leaving(view, ctx)
-        self._rows = tuple(row for row in rows if row not in leaving)
+        self._rows = _without(rows, leaving)
         answer = self._answered(b, leaving, [labels[row] for row in leaving])
         actions = [answer, *self._tell(b, leaving)] if leaving else self._tell(b)
         return [*actions, *self._advance(ctx)]
@@ -175,44 +177,34 @@ class EarlyExit:
         return actions
 
     def _leaving(self, view: ExitView, ctx: FusionContext) -> tuple[int, ...]:
-        scores = self._rule.scores(view, ctx.kernels)
         controller = self._controller
         thresholds = self._thresholds if controller is None else controller.thresholds
-        leaves = self._rule.leaves(scores, thresholds[self._layout.exits.index(view.exit)])
-        return tuple(row for row, leave in zip(view.rows, leaves, strict=True) if leave)
+        return self._rule.leaving(view, ctx.kernels, thresholds[self._place - 1])
 
-    def _view(
-        self,
-        b: int,
-        rows: tuple[int, ...],
-        confidence: Scores | None = None,
-        labels: npt.NDArray[np.int64] | None = None,
-    ) -> ExitView:
+    def _seen(self, b: int, rows: tuple[int, ...]) -> ExitView:
         """What is there of exit b and, of the same portions, of the one before."""
-        place = self._layout.exits.index(b)
         here = self._got[b]
-        earlier = self._got[self._layout.exits[place - 1]] if place else None
-        there = here.there if earlier is None else here.there & earlier.there
-        columns = self._layout.columns_of(there)
+        if self._place == 1:
+            columns = self._layout.columns_of(here.there)
+            return ExitView(exit=b, rows=rows, features=here.of(rows, columns), columns=columns)
+        earlier = self._got[self._layout.exits[self._place - 2]]
+        columns = self._layout.columns_of(here.there & earlier.there)
         return ExitView(
             exit=b,
             rows=rows,
             features=here.of(rows, columns),
-            before=None if earlier is None else earlier.of(rows, columns),
+            before=earlier.of(rows, columns),
             columns=columns,
-            confidence=confidence,
-            labels=labels,
         )
 
     def _evaluate(self, b: int, rows: tuple[int, ...]) -> list[Action]:
-        self._rows = tuple(row for row in self._rows if row not in rows)
+        self._rows = _without(self._rows, rows)
         self._answering[f"head{b}"] = rows
         return [Evaluate(f"head{b}", rows, (self._got[b].of(rows),))]
 
     def _answer(self, arrival: Arrival, ctx: FusionContext) -> list[Action]:
-        labels = ctx.kernels.exit_scores(arrival.value).label
-        b = int(arrival.stage.removeprefix("head"))
-        return [self._answered(b, arrival.rows, [int(label) for label in labels])]
+        labels: list[int] = ctx.kernels.exit_scores(arrival.value).label.tolist()
+        return [self._answered(int(arrival.stage.removeprefix("head")), arrival.rows, labels)]
 
     def _answered(self, b: int, rows: tuple[int, ...], labels: Sequence[int]) -> Answer:
         present = len(self._got[b].there)
@@ -231,3 +223,8 @@ class EarlyExit:
         if self._controller is not None and self._unjudged:
             self._unjudged -= requests
             self._controller.judged(late=late, requests=requests)
+
+
+def _without(rows: tuple[int, ...], leaving: tuple[int, ...]) -> tuple[int, ...]:
+    """The rows that stay."""
+    return () if leaving == rows else tuple(row for row in rows if row not in leaving)

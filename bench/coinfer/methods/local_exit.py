@@ -206,15 +206,21 @@ class BlockByBlock:
         return [Evaluate(f"s0.b{b + 1}", left, maps)] if left else []
 
     def _leaving(self, b: int, scores: Scores | None, ctx: FusionContext) -> tuple[int, ...]:
+        view = self._features(b) if scores is None else self._answers(b, scores)
+        return self._rule.leaving(view, ctx.kernels, self._thresholds[b])
+
+    def _features(self, b: int) -> ExitView:
+        """The portion of exit b, and the one before of the same rows."""
         *earlier, here = self._portions
-        rows = here.rows
-        before = aligned(earlier[-1].value, earlier[-1].rows, rows) if earlier else None
-        history = np.array([[said[row] for row in rows] for said in self._said], np.int64)
+        before = aligned(earlier[-1].value, earlier[-1].rows, here.rows) if earlier else None
         columns = np.arange(here.value.shape[1])
-        labels = history if self._said else None
-        view = ExitView(b, rows, here.value, before, columns, scores, labels)
-        found = self._rule.leaves(self._rule.scores(view, ctx.kernels), self._thresholds[b])
-        return tuple(row for row, leave in zip(rows, found, strict=True) if leave)
+        return ExitView(exit=b, rows=here.rows, features=here.value, before=before, columns=columns)
+
+    def _answers(self, b: int, scores: Scores) -> ExitView:
+        """What the heads up to exit b have said."""
+        rows = self._portions[-1].rows
+        history = np.array([[said[row] for row in rows] for said in self._said], np.int64)
+        return ExitView(exit=b, rows=rows, confidence=scores, labels=history)
 
 
 def _but(rows: tuple[int, ...], leaving: tuple[int, ...]) -> tuple[int, ...]:

@@ -89,26 +89,31 @@ class Runner:
 
     def prepare(self, stage: Stage) -> None:
         """Build the module of a stage before time starts."""
-        key = module_key(stage.module)
-        if key not in self._forwards:
-            self._forwards[key] = _forward_of(self._build(stage.module))
+        self._forward(stage)
 
     def run(self, stage: Stage, inputs: Sequence[Value]) -> Value:
         """Output of a stage, shape (rows, …) in float32."""
-        module = module_key(stage.module)
-        key = (module, *[v.digest for v in inputs])
-        if self._memo is not None and (known := self._memo.get(key)) is not None:
+        if self._memo is None:
+            return Value(self._forward(stage)(*[v.array for v in inputs]))
+        key = (module_key(stage.module), *[v.digest for v in inputs])
+        if (known := self._memo.get(key)) is not None:
             return known
-        self.prepare(stage)
-        digest = digest_of(b"".join(key)) if self.remembers else b""
-        value = Value(self._forwards[module](*[v.array for v in inputs]), digest)
-        if self._memo is not None:
-            self._memo[key] = value
-            self._memo_bytes += ENTRY_BYTES + value.array.nbytes
-            while self._memo_bytes > MEMO_BYTES:
-                oldest = next(iter(self._memo))
-                self._memo_bytes -= ENTRY_BYTES + self._memo.pop(oldest).array.nbytes
+        digest = digest_of(b"".join(key))
+        value = Value(self._forward(stage)(*[v.array for v in inputs]), digest)
+        self._memo[key] = value
+        self._memo_bytes += ENTRY_BYTES + value.array.nbytes
+        while self._memo_bytes > MEMO_BYTES:
+            oldest = next(iter(self._memo))
+            self._memo_bytes -= ENTRY_BYTES + self._memo.pop(oldest).array.nbytes
         return value
+
+    def _forward(self, stage: Stage) -> Forward:
+        """What the module of a stage does; built once."""
+        key = module_key(stage.module)
+        found = self._forwards.get(key)
+        if found is None:
+            found = self._forwards[key] = _forward_of(self._build(stage.module))
+        return found
 
 
 def _forward_of(module: torch.nn.Module) -> Forward:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -17,9 +17,8 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class ExitView:
-    """What the source has of rows that have come as far as an exit.
+class ExitView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What the source has of rows that have come as far as an exit, as far as the rule reads it.
 
     Attributes
     ----------
@@ -27,23 +26,25 @@ class ExitView:
         Counted from 1; never the last one, which answers without being asked.
     rows : tuple of int
         Request numbers.
-    features : ndarray of float32, shape (rows, values)
-        The portions that are there at this exit and at the one before it, side by side.
+    features : ndarray of float32, shape (rows, values), or None
+        The portions that are there at this exit and at the one before it, side by side; None for a
+        rule that reads logits.
     before : ndarray of float32, shape (rows, values), or None
         The same portions at the exit before; None at the first one.
-    columns : ndarray of int64, shape (values,)
-        Their places in the vector of all portions.
+    columns : ndarray of int64, shape (values,), or None
+        Their places in the vector of all portions; with `features`.
     confidence : Scores or None
         Of the exit's logits; None for a rule that does not read them.
     labels : ndarray of int64, shape (exits, rows), or None
-        What this exit and those before it would answer, the first one first.
+        What this exit and those before it would answer, the first one first; None for a rule that
+        does not read answers.
     """
 
     exit: int
     rows: tuple[int, ...]
-    features: FloatArray
-    before: FloatArray | None
-    columns: IntArray
+    features: FloatArray | None = None
+    before: FloatArray | None = None
+    columns: IntArray | None = None
     confidence: Scores | None = None
     labels: IntArray | None = None
 
@@ -59,6 +60,8 @@ class ExitRule(ABC):
     reads_logits : bool
         The source runs the head of an exit before it decides there; otherwise for the rows that
         leave alone.
+    reads_answers : bool
+        Of the logits, it needs to know what earlier exits would have answered.
     first : int
         The first exit at which a row can leave, from 1.
     alone : bool
@@ -70,6 +73,7 @@ class ExitRule(ABC):
     name: ClassVar[str]
     high: ClassVar[bool] = False
     reads_logits: ClassVar[bool] = False
+    reads_answers: ClassVar[bool] = False
     first: ClassVar[int] = 1
     alone: ClassVar[bool] = False
     deployable: ClassVar[bool] = True
@@ -107,6 +111,14 @@ class ExitRule(ABC):
         found: BoolArray = scores >= tau if self.high else scores <= tau
         return found
 
+    def leaving(self, view: ExitView, kernels: Kernels, threshold: float) -> tuple[int, ...]:
+        """Which rows of a job leave: as `leaves` says, without NumPy, which few rows do not pay."""
+        # A float32 is a float64 exactly, so these are the same comparisons.
+        told = zip(view.rows, self.scores(view, kernels).tolist(), strict=True)
+        if self.high:
+            return tuple([row for row, score in told if score >= threshold])
+        return tuple([row for row, score in told if score <= threshold])
+
     @property
     def shut(self) -> float:
         """A threshold at which no row leaves."""
@@ -117,21 +129,18 @@ def views(rule: ExitRule, outputs: SplitOutputs, kernels: Kernels) -> Iterator[E
     """What the rule would see of every exit but the last, all portions being there."""
     exits, images = outputs.logits.shape[:2]
     columns = np.arange(outputs.features.shape[2])
+    rows = tuple(range(images))
     labels: list[IntArray] = []
     for b in range(1, exits):
-        confidence = None
-        if rule.reads_logits:
-            confidence = kernels.exit_scores(outputs.logits[b - 1], temperature=rule.temperature(b))
-            labels.append(confidence.label)
-        yield ExitView(
-            exit=b,
-            rows=tuple(range(images)),
-            features=outputs.features[b - 1],
-            before=outputs.features[b - 2] if b > 1 else None,
-            columns=columns,
-            confidence=confidence,
-            labels=np.stack(labels) if labels else None,
-        )
+        if not rule.reads_logits:
+            before = outputs.features[b - 2] if b > 1 else None
+            features = outputs.features[b - 1]
+            yield ExitView(exit=b, rows=rows, features=features, before=before, columns=columns)
+            continue
+        scores = kernels.exit_scores(outputs.logits[b - 1], temperature=rule.temperature(b))
+        labels.append(scores.label)
+        answers = np.stack(labels) if rule.reads_answers else None
+        yield ExitView(exit=b, rows=rows, confidence=scores, labels=answers)
 
 
 def scores_of(rule: ExitRule, outputs: SplitOutputs, kernels: Kernels) -> FloatArray:

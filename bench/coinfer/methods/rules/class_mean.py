@@ -36,7 +36,8 @@ class ClassMean(FeatureDifference):
 
     def scores(self, view: ExitView, kernels: Kernels) -> FloatArray:
         """Distance to the nearest mean at the first exit, else the change since the one before."""
-        if view.before is not None or not len(view.columns):
+        assert view.features is not None
+        if view.before is not None or not view.features.size:
             return super().scores(view, kernels)
         means = np.ascontiguousarray(self._means[:, view.columns])
         rows, classes = len(view.rows), len(means)

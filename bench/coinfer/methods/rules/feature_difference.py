@@ -19,6 +19,7 @@ class FeatureDifference(ExitRule):
 
     def scores(self, view: ExitView, kernels: Kernels) -> FloatArray:
         """Change since the exit before; NaN where there is none, or nothing to compare."""
-        if view.before is None or not len(view.columns):
+        assert view.features is not None
+        if view.before is None or not view.features.size:
             return np.full(len(view.rows), np.nan, np.float32)
         return kernels.feature_change(view.before, view.features, "l2")

@@ -16,6 +16,7 @@ class Patience(ExitRule):
     name = "patience"
     high = True
     reads_logits = True
+    reads_answers = True
     first = 2
 
     def scores(self, view: ExitView, kernels: Kernels) -> FloatArray:
