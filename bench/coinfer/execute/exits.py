@@ -68,11 +68,10 @@ def exit_figures(
 
 def _whole(cell: Cell, runner: Runner) -> _Whole:
     workload = Workload(kind="single-stream", requests=cell.workload.requests)
-    # Nothing counts as late.
-    changed = {"rule": "never"} | (
-        {"patience": 1e6} if "patience" in cell.method.parameters else {}
-    )
-    parameters = {**cell.method.parameters, **changed}
+    # Nothing counts as late, and nothing is held.
+    changed = {"rule": "never", "patience": 1e6, "qos": {}}
+    asked_of = cell.method.parameters
+    parameters = {**asked_of, **{name: changed[name] for name in changed if name in asked_of}}
     asked = msgspec.structs.replace(
         cell,
         method=msgspec.structs.replace(cell.method, parameters=parameters),

@@ -174,8 +174,8 @@ class DistrEE:
             kept(student_stages(spec, k, sha, strict=strict), exits)
             for k in range(len(plan.devices))
         ]
-        # What a rule that reads features has no use for is left out.
-        heads = [head_stage(spec, b, sha) for b in exits if b >= rule.first_head]
+        # At the deadline any exit may have to answer, also one at which the rule lets nothing out.
+        heads = [head_stage(spec, b, sha) for b in exits]
         layout = ExitLayout(plan.devices, spec.filters, exits)
         patience = self._parameters.patience
         predicted_ns = plan.costs.of(rule)[1][exits[-1] - 1]

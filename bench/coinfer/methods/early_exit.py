@@ -68,7 +68,8 @@ class EarlyExit:
         self._rows = job.rows
         self._got = {b: Gathered(job.rows, layout) for b in layout.exits}
         self._place = 0
-        self._answering: dict[str, tuple[int, ...]] = {}
+        # How many portions each head that was asked to answer has been given: more may come since.
+        self._answering: dict[str, int] = {}
         self._judging: int | None = None
         self._said: list[dict[int, int]] = []
         self._late = False
@@ -79,7 +80,7 @@ class EarlyExit:
         if (sent := self._layout.sent.get(arrival.stage)) is not None:
             b, k = sent
             self._got[b].put(k, arrival.rows, arrival.value)
-            return self._advance(ctx)
+            return self._overdue(ctx) if self._late else self._advance(ctx)
         if arrival.stage == INPUT:
             return [*self._timers(), *self._advance(ctx)]
         if arrival.stage in self._answering:
@@ -87,17 +88,12 @@ class EarlyExit:
         return self._judge(arrival, ctx)
 
     def on_timer(self, token: str, ctx: FusionContext) -> Iterable[Action]:
-        """Answer from the deepest complete exit, else from the shallowest that has begun."""
+        """Answer with what is there, or with the first portion that comes."""
         if token == HELD:
             self._judged(late=True, requests=self._unjudged)
             return []
         self._late = True
-        # Rows that are being judged answer from that exit, which is complete.
-        if not self._rows or self._judging is not None:
-            return []
-        begun = [b for b in self._layout.exits if self._answers(b) and self._got[b].there]
-        complete = [b for b in begun if not self._missing(b, ctx)]
-        return self._settle(complete[-1] if complete else begun[0]) if begun else []
+        return self._overdue(ctx)
 
     def on_peer(self, device: str, alive: bool, ctx: FusionContext) -> Iterable[Action]:
         """See whether the lost device was the only one waited for."""
@@ -114,13 +110,17 @@ class EarlyExit:
                 rows, self._rows = self._rows, ()
                 return [*actions, GiveUp(rows)]
             self._place += 1
-            late = self._late and self._answers(b)
-            actions += self._evaluate(b, self._rows) if late else self._decide(b, ctx)
+            actions += self._decide(b, ctx)
         return actions
 
-    def _answers(self, b: int) -> bool:
-        """Whether the source has a head for exit b."""
-        return b >= self._rule.first_head or b == self._layout.exits[-1]
+    def _overdue(self, ctx: FusionContext) -> list[Action]:
+        """Answer from the deepest complete exit, else from the shallowest that has begun."""
+        # Rows that are being judged answer from that exit, which is complete.
+        if not self._rows or self._judging is not None:
+            return []
+        begun = [b for b in self._layout.exits if self._got[b].there]
+        complete = [b for b in begun if not self._missing(b, ctx)]
+        return self._settle(complete[-1] if complete else begun[0]) if begun else []
 
     def _missing(self, b: int, ctx: FusionContext) -> bool:
         """Whether portions of an exit may still come."""
@@ -157,7 +157,8 @@ class EarlyExit:
         view = ExitView(exit=b, rows=rows, confidence=confidence, labels=history)
         leaving = rows if self._late else self._leaving(view, ctx)
         self._rows = _without(rows, leaving)
-        answer = self._answered(b, leaving, [labels[row] for row in leaving])
+        said = [labels[row] for row in leaving]
+        answer = self._answered(b, leaving, said, len(self._got[b].there))
         actions = [answer, *self._tell(b, leaving)] if leaving else self._tell(b)
         return [*actions, *self._advance(ctx)]
 
@@ -167,7 +168,8 @@ class EarlyExit:
         if place >= len(self._said):
             return self._evaluate(b, self._rows)
         rows, self._rows = self._rows, ()
-        return [self._answered(b, rows, [self._said[place][row] for row in rows])]
+        labels = [self._said[place][row] for row in rows]
+        return [self._answered(b, rows, labels, len(self._got[b].there))]
 
     def _tell(self, b: int, leaving: tuple[int, ...] = ()) -> list[Action]:
         """What the devices hear of a decision."""
@@ -199,15 +201,17 @@ class EarlyExit:
 
     def _evaluate(self, b: int, rows: tuple[int, ...]) -> list[Action]:
         self._rows = _without(self._rows, rows)
-        self._answering[f"head{b}"] = rows
+        self._answering[f"head{b}"] = len(self._got[b].there)
         return [Evaluate(f"head{b}", rows, (self._got[b].of(rows),))]
 
     def _answer(self, arrival: Arrival, ctx: FusionContext) -> list[Action]:
         labels: list[int] = ctx.kernels.exit_scores(arrival.value).label.tolist()
-        return [self._answered(int(arrival.stage.removeprefix("head")), arrival.rows, labels)]
+        b, present = int(arrival.stage.removeprefix("head")), self._answering[arrival.stage]
+        return [self._answered(b, arrival.rows, labels, present)]
 
-    def _answered(self, b: int, rows: tuple[int, ...], labels: Sequence[int]) -> Answer:
-        present = len(self._got[b].there)
+    def _answered(
+        self, b: int, rows: tuple[int, ...], labels: Sequence[int], present: int
+    ) -> Answer:
         self._judged(late=self._late, requests=len(rows))
         degraded = self._late or present < len(self._layout.devices)
         return Answer(rows, tuple(labels), exit=b, degraded=degraded, present=present)

@@ -43,6 +43,13 @@ def test_losses_and_savings_are_those_against_the_same_network_without_exits():
     assert whole.told["macs_saved_fraction"] == whole.told["accuracy_loss_points"] == 0
 
 
+def test_a_latency_that_is_held_is_told_against_the_network_without_exits_too():
+    held = finished("distree-strict", rule="max-probability", qos={"latency_ms": 1.0})
+    # Nothing is in time, so that all but the first requests leave at exit 1.
+    assert held.told["macs_saved_fraction"] > 0.3
+    assert held.told["accuracy_loss_points"] is not None
+
+
 def test_methods_without_exits_tell_nothing_of_them():
     assert "exit_rule" not in finished("nonn").told
 

@@ -84,13 +84,37 @@ def test_late_answers_come_from_the_deepest_complete_exit(ctx):
     assert answer.degraded
 
 
-def test_late_before_anything_can_answer_takes_the_next_exit_without_a_permit(ctx):
+def test_late_takes_exit_1_also_where_the_rule_lets_nothing_out_there(ctx):
     fusion = begin(ctx)
     both(fusion, ctx, 1, (1, 0))
-    assert list(fusion.on_timer("late", ctx)) == []
-    (evaluate,) = both(fusion, ctx, 2, (0, 1))
+    fusion.on_arrival(portion(0, 2, 1, 0), ctx)
+    (evaluate,) = fusion.on_timer("late", ctx)
     assert isinstance(evaluate, Evaluate)
-    assert evaluate.stage == "head2"
+    assert (evaluate.stage, evaluate.inputs[0].tolist()) == ("head1", [[1, 0, 1, 0]])
+
+
+def test_late_before_exit_1_is_complete_takes_zeros_for_what_is_missing(ctx):
+    fusion = begin(ctx)
+    fusion.on_arrival(portion(1, 1, 2, 3), ctx)
+    (evaluate,) = fusion.on_timer("late", ctx)
+    assert (evaluate.stage, evaluate.inputs[0].tolist()) == ("head1", [[0, 0, 2, 3]])
+    logits = Arrival("head1", "source", (7,), np.array([[0, 1]], np.float32))
+    assert fusion.on_arrival(logits, ctx) == [Answer((7,), (1,), exit=1, degraded=True, present=1)]
+    assert fusion.on_arrival(portion(0, 1, 1, 1), ctx) == [], "what comes later changes nothing"
+
+
+def test_late_with_nothing_there_answers_with_the_first_portion(ctx):
+    fusion = begin(ctx)
+    assert list(fusion.on_timer("late", ctx)) == []
+    (evaluate,) = fusion.on_arrival(portion(0, 1, 5, 6), ctx)
+    assert (evaluate.stage, evaluate.inputs[0].tolist()) == ("head1", [[5, 6, 0, 0]])
+
+
+def test_late_with_nothing_there_and_all_lost_is_given_up(ctx):
+    fusion = begin(ctx)
+    fusion.on_timer("late", ctx)
+    ctx.lost = {"a", "b"}
+    assert fusion.on_peer("b", False, ctx) == [GiveUp((7,))]
 
 
 def test_all_devices_lost_is_given_up(ctx):
