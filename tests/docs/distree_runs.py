@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,12 +98,11 @@ def load(found: Kept) -> str:
     return table(["link", "method", "mean, ms", "p95, ms", "MMAC in vain"], rows)
 
 
-def held(found: Kept, plain: str = "plain", calm: str = "none") -> str:
-    """Share of requests that are in time and in full, where something slows them."""
+def held(found: Kept, plain: str, axis: str, calm: str) -> str:
+    """Share of requests that are in time and in full, where something on an axis slows them."""
     limits = {
         cell.cell.train_seed: IN_TIME * cell.figures["latency_p95_ms"]
-        for _, cell in found
-        if (cell.cell.method.variant, cell.cell.faults_name) == (plain, calm)
+        for cell in by_method(split(found, axis)[calm])[plain]
     }
     runs = {id(cell): run for run, cell in found}
 
@@ -118,22 +118,29 @@ def held(found: Kept, plain: str = "plain", calm: str = "none") -> str:
         return 100 * float(np.mean(within))
 
     rows = []
-    for fault, group in split(found, "faults").items():
+    for where, group in split(found, axis).items():
         for name, of in by_method(group).items():
             shown = [
                 interval(seeds(of, in_time), 1),
                 interval(seeds(of, figure("latency_p95_ms")), 1),
                 interval(seeds(of, figure("accuracy", 100)), 2),
             ]
-            rows.append([f"`{fault}`", f"`{name}`", *shown])
-    return table(["fault", "method", "in time and in full, %", "p95, ms", "accuracy, %"], rows)
+            rows.append([f"`{where}`", f"`{name}`", *shown])
+    return table([axis, "method", "in time and in full, %", "p95, ms", "accuracy, %"], rows)
 
 
 MADE: dict[str, tuple[str, Callable[[Kept], str]]] = {
     "distree": ("cells", points),
     "distree-links": ("links", links),
     "distree-load": ("load", load),
-    "distree-straggler": ("straggler", held),
+    "distree-straggler": (
+        "straggler",
+        partial(held, plain="plain", axis="faults", calm="none"),
+    ),
+    "distree-bandwidth": (
+        "bandwidth",
+        partial(held, plain="plain", axis="cluster", calm="steady"),
+    ),
 }
 """Suites, and the table that is made of each."""
 

@@ -65,7 +65,7 @@ def test_runs_become_tables_too():
     assert f"| {mean:.1f} |" in runs.links(found)
     assert "`distree-strict`" in runs.points(found)
     assert "`mixed-8`" in runs.load(found)
-    held = runs.held(found, "distree-strict", "none")
+    held = runs.held(found, "distree-strict", "faults", "none")
     (told,) = [
         float(line.split("|")[3])
         for line in held.splitlines()
