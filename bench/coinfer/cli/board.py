@@ -89,9 +89,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _device(options: argparse.Namespace) -> None:
-    import coinfer
     from coinfer.cluster import is_loopback
-    from coinfer.models.shelf import Shelf
     from coinfer.runtime.boards import Agent, KeyFolder
     from coinfer.runtime.boards.keys import HOST
     from coinfer.runtime.realtime.remote import Remote
@@ -99,6 +97,10 @@ def _device(options: argparse.Namespace) -> None:
     _check_name(options.name)
     secured = options.curve or not is_loopback(options.connect)
     keys = KeyFolder(options.keys).own(options.name, server=HOST) if secured else None
+    # What is wrong so far is told at once: this imports torch.
+    import coinfer
+    from coinfer.models.shelf import Shelf
+
     logging.basicConfig(
         level=logging.WARNING if options.quiet else logging.INFO,
         format="%(asctime)s %(name)s %(message)s",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Runs: TypeAlias = Sequence[tuple[RunFolder, Contents]]
 
-_FLATTENED: Final = ("critical_path_ms", "fidelity")
+_FLATTENED: Final = ("critical_path_ms", "fidelity", "emulation")
 """Figures with parts of their own; a part is a column. Other nested ones are JSON."""
 
 _TEXT: Final = ("error", "rapl_scope", "trace_sha256")
@@ -29,8 +29,9 @@ _TEXT: Final = ("error", "rapl_scope", "trace_sha256")
 def cells_table(runs: Runs) -> pa.Table:
     """One row a cell: its run, coordinates, status and figures.
 
-    Parts of ``critical_path_ms`` and ``fidelity`` are columns, as ``critical_path_ms_link``;
-    lists and other nested figures are JSON text. What a cell does not have is null.
+    Parts of ``critical_path_ms``, ``fidelity`` and ``emulation`` are columns, as
+    ``critical_path_ms_link``; lists and other nested figures are JSON text. What a cell does not
+    have is null.
     """
     import pyarrow as pa
 

@@ -26,12 +26,14 @@ from coinfer.runtime.boards.crew import entrance
 from coinfer.runtime.boards.facts import facts
 from coinfer.runtime.boards.keys import KeyFolder
 from coinfer.runtime.boards.reception import Reception
+from coinfer.runtime.realtime import RealtimeDriver
 from coinfer.runtime.realtime.gate import Gate
 from coinfer.runtime.realtime.packets import Parcel, System, pack
 from coinfer.runtime.realtime.remote import Keys, Remote
 from coinfer.runtime.topology import Topology
 from coinfer.runtime.wire import Data, Envelope
 from coinfer.runtime.wire import Path as TimePath
+from coinfer.training.modules import build
 from coinfer_kernels import encode
 
 TOKEN = 0x3A5B_0000_1234_5678
@@ -302,6 +304,22 @@ def test_the_token_of_a_run_is_not_logged(open_lobby, caplog):
         open_lobby.dial(GATE.identity("c#0")).socket.send_multipart([b"x", b"y"])
         assert open_lobby.refuses("malformed or foreign message")
     assert f"{TOKEN:016x}" not in caplog.text
+
+
+def test_boards_that_do_not_come_are_named(scenario_on, bind):
+    """The cell fails with what to do; who knocked in vain is told of, and told why."""
+    peers = [Peer(bind, b"lobby/a/01"), Peer(bind, b"lobby/c/01")]
+    for peer in peers:
+        peer.say(JOIN)
+    driver = RealtimeDriver(scenario_on(bind, join_s=2.0), build, dilated=False)
+    with pytest.raises(ExecutionError, match=r"b did not join.*refused: unknown name, 1 times"):
+        driver.run()
+    (refusal,) = peers[1].heard()
+    assert "there are a, b" in refusal.reason
+    kinds = [type(note) for note in peers[0].heard()]
+    assert kinds == [notes.Deploy, notes.Over]
+    for peer in peers:
+        peer.close()
 
 
 def test_an_address_that_is_taken_is_told(open_lobby, bind):

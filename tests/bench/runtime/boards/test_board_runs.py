@@ -228,14 +228,6 @@ def test_a_board_that_is_started_again_takes_part_again(boards, scenario_on, hea
     assert any("died by itself" in warning for warning in outcome.warnings)
 
 
-def test_boards_that_do_not_come_are_named(scenario_on, bind, start):
-    start("a", bind)
-    start("c", bind)
-    with pytest.raises(ExecutionError, match=r"b did not join.*refused: unknown name, 1 times"):
-        run(scenario_on(bind, join_s=60.0))
-    assert "there are a, b" in start.said()
-
-
 def test_the_command_of_a_board_says_in_one_line_what_is_wrong(tmp_path):
     def device(*arguments):
         command = [sys.executable, "-m", "coinfer", "device", *arguments]
