@@ -62,6 +62,9 @@ def compare(
     ] = False,
     sort: Annotated[_Sort, typer.Option(help="Order of the rows.")] = _Sort.GIVEN,
     form: Annotated[_Form, typer.Option("--format", help="Form of the output.")] = _Form.TABLE,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it as one HTML file for a browser, too.")
+    ] = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +75,9 @@ def compare(
 ) -> None:
     """Tell which differences are real and large enough to matter."""
     from coinfer.cli import compare_sides as sides
+    from coinfer.cli.export_html import write_comparison
     from coinfer.errors import UsageError
+    from coinfer.report import comparison
     from coinfer.stats import Rules
 
     rules = Rules(
@@ -81,9 +86,10 @@ def compare(
     paths = runs or []
     failures = _failures(fail_on, within=len(paths) == 1)
     if history is not None:
-        if paths or by is not None or base is not None or sort is not _Sort.GIVEN or only_changed:
+        others = (by, base, html)
+        if paths or any(others) or sort is not _Sort.GIVEN or only_changed:
             raise UsageError(
-                "--history takes a folder of runs, and no RUN, --by, --base, --sort or "
+                "--history takes a folder of runs, and no RUN, --by, --base, --sort, --html or "
                 "--only-changed"
             )
         _show_history(history, metric, rules, form, failures)
@@ -93,7 +99,12 @@ def compare(
             "nothing to compare; give BASE NEW…, or one RUN with --by and --base, or --history"
         )
     compared = sides.compared(paths, by, base, metric, rules)
-    _show(compared.rows, form, sort, only_changed)
+    rows = comparison.ordered(compared.rows, sort.value)
+    _show([row for row in rows if not (only_changed and row.verdict == "same")], rows, form)
+    if html is not None:
+        # All rows: the page has filters of its own.
+        write_comparison(compared._replace(rows=rows), html)
+        typer.echo(f"wrote {html}", err=True)
     _end(compared, failures)
 
 
@@ -108,11 +119,9 @@ def _end(compared: Compared, failures: set[str]) -> None:
         raise typer.Exit(5)
 
 
-def _show(every: Sequence[Row], form: _Form, sort: _Sort, only_changed: bool) -> None:
+def _show(rows: Sequence[Row], every: Sequence[Row], form: _Form) -> None:
     from coinfer.report import comparison
 
-    rows = [row for row in every if not (only_changed and row.verdict == "same")]
-    rows = comparison.ordered(rows, sort.value)
     if form is _Form.JSON:
         print_json(comparison.comparison_entries(rows))
     elif form is _Form.MARKDOWN:

@@ -30,10 +30,14 @@ _DEFAULT_BENCHMARK_METRICS = ("time_ns",)
 
 
 class Compared(NamedTuple):
-    """The rows of a table, and one line for each result that could not be read."""
+    """The rows of a table, and one line for each result that could not be read.
+
+    `runs` are those that they are of, by label; files of benchmarks are none.
+    """
 
     rows: Sequence[Row]
     corrupt: Sequence[str] = ()
+    runs: Sequence[tuple[str, RunFolder]] = ()
 
 
 def compared(
@@ -117,7 +121,7 @@ def _within(
             f"{said}; allowed: {', '.join(values)} (or give two runs: coinfer compare BASE NEW)"
         )
     rows = within_run(contents.cells, metrics, rules, base=base, by=by, grades=grades_of(run))
-    return Compared(rows, contents.corrupt)
+    return Compared(rows, contents.corrupt, [(run.path.name, run)])
 
 
 def _between(
@@ -127,8 +131,10 @@ def _between(
         raise UsageError("--by and --base compare within one run; give one run, or leave them out")
     metrics = _metrics(names)
     runs = [resolve_run(path) for path in paths]
-    (base, *news), corrupt = _sides(runs, _labels(paths, [run.path.name for run in runs]))
-    return Compared(between_runs(base, news, metrics, rules), corrupt)
+    labels = _labels(paths, [run.path.name for run in runs])
+    (base, *news), corrupt = _sides(runs, labels)
+    rows = between_runs(base, news, metrics, rules)
+    return Compared(rows, corrupt, list(zip(labels, runs, strict=True)))
 
 
 def _sides(runs: Sequence[RunFolder], labels: Sequence[str]) -> tuple[list[Side], list[str]]:

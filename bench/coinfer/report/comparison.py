@@ -37,7 +37,9 @@ Order: TypeAlias = Literal["given", "verdict", "change", "p", "metric"]
 ORDERS: Final = get_args(Order)
 
 
-class _Cells(NamedTuple):
+class RowTable(NamedTuple):
+    """Rows as texts, and the notes that verdicts refer to by number."""
+
     headings: list[str]
     lines: list[list[str]]
     notes: list[str]
@@ -62,26 +64,26 @@ def ordered(rows: Sequence[Row], order: Order) -> list[Row]:
 def comparison_table(rows: Sequence[Row]) -> Group:
     """Sentences and a rich table; noisy rows are shown like all others, as inconclusive."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    headings, lines, notes = _cells(rows)
+    headings, lines, notes = row_table(rows)
     for heading in headings:
         table.add_column(heading, overflow="fold", no_wrap=heading in _WHOLE)
     for row, line in zip(rows, lines, strict=True):
         *left, verdict = map(escape, line)
         table.add_row(*left, f"[{_STYLES[row.verdict]}]{verdict}[/]")
-    return Group(*map(escape, (title(rows), *_told(rows))), table, *map(escape, notes))
+    return Group(*map(escape, (title(rows), *sentences_told(rows))), table, *map(escape, notes))
 
 
 def comparison_markdown(rows: Sequence[Row]) -> str:
     """Write the same for a pull request."""
-    headings, lines, notes = _cells(rows)
-    text = [f"**{title(rows)}**", *(f"- {sentence}" for sentence in _told(rows))]
+    headings, lines, notes = row_table(rows)
+    text = [f"**{title(rows)}**", *(f"- {sentence}" for sentence in sentences_told(rows))]
     table = markdown_table(headings, lines, _NUMBERS)
     return "\n\n".join([text[0], "\n".join(text[1:]), table, *notes]).rstrip() + "\n"
 
 
 def comparison_latex(rows: Sequence[Row]) -> str:
     """Write the same table for a paper; its caption says who is held against whom."""
-    headings, lines, notes = _cells(rows)
+    headings, lines, notes = row_table(rows)
     return latex_table(headings, lines, caption=title(rows), notes=notes, right=_NUMBERS)
 
 
@@ -108,7 +110,7 @@ def title(rows: Sequence[Row]) -> str:
     return f"{new} against {base}"
 
 
-def _told(rows: Sequence[Row]) -> list[str]:
+def sentences_told(rows: Sequence[Row]) -> list[str]:
     """Sentences about the settings in which something is not the same."""
 
     def setting(row: Row) -> tuple[object, ...]:
@@ -123,7 +125,7 @@ def _told(rows: Sequence[Row]) -> list[str]:
     return told if left <= 0 else [*told[:_MOST_SENTENCES], f"… and {left} more such sentences."]
 
 
-def _cells(rows: Sequence[Row]) -> _Cells:
+def row_table(rows: Sequence[Row]) -> RowTable:
     """Headings, lines, and the notes that the verdicts refer to by number."""
     varying = varying_axes(rows)
     several = len({row.new for row in rows}) > 1
@@ -147,7 +149,7 @@ def _cells(rows: Sequence[Row]) -> _Cells:
     notes = [f"[{n}] {reason}" for n, reason in enumerate(reasons, start=1)]
     if by_items:
         notes.append("McNemar: seeds in which the two sides differ on the same items, of all seeds")
-    return _Cells(headings, lines, notes)
+    return RowTable(headings, lines, notes)
 
 
 def _magnitude(row: Row) -> float:

@@ -193,7 +193,7 @@ def _as_percent(factor: float, low: float | None, high: float | None) -> tuple[s
 
 
 def _interval(row: Row) -> str:
-    if row.ci_low is None or row.ci_high is None or row.ci_low == row.ci_high:
+    if row.ci_low is None or row.ci_high is None or ratio(row.ci_low) == ratio(row.ci_high):
         return ""
     return f" ({ratio(row.ci_low).rstrip('×')}–{ratio(row.ci_high).rstrip('×')})"
 

@@ -47,3 +47,23 @@ def test_mistakes_are_one_line(out, coinfer, tmp_path, runs, file, said):
     assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_a_comparison_becomes_a_page_beside_what_is_printed(out, coinfer, tmp_path):
+    file = tmp_path / "compared.html"
+    done = coinfer("compare", out, "--base", "nonn", "--only-changed", "--html", file)
+    assert done.exit_code == 0, done.output
+    assert f"wrote {file}" in done.stderr
+    assert "rocoin against nonn" in done.stdout
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    # The page has filters of its own: nothing is left out of it.
+    assert 'data-axis="verdict" data-value="same"' in text
+
+
+def test_a_comparison_that_cannot_be_written_is_one_line(out, coinfer, tmp_path):
+    done = coinfer("compare", out, "--base", "nonn", "--html", tmp_path)
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
+    done = coinfer("compare", "--history", out, "--html", tmp_path / "h.html")
+    assert done.exit_code == 2

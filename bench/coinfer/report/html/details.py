@@ -9,10 +9,10 @@ import msgspec
 from coinfer.errors import ResultError
 from coinfer.metrics import FIGURES
 from coinfer.report.entries import entry
-from coinfer.report.html.material import Material, Shown
+from coinfer.report.html.material import Material
 from coinfer.report.html.overview import cell_name, verdict
 from coinfer.report.numbers import milliseconds, percent
-from coinfer.store import StoredCell
+from coinfer.store import RunFolder, StoredCell
 
 # Said elsewhere in the details of a cell.
 _LEFT_OUT: Final = {"warnings"}
@@ -94,17 +94,17 @@ def common(material: Material) -> dict[str, str]:
     return {name: "; ".join(sorted(values)) for name, values in told.items()}
 
 
-def machine(shown: Shown) -> dict[str, Any]:
+def machine(run: RunFolder) -> dict[str, Any]:
     """Where a run was made."""
-    info = shown.folder.info
+    info = run.info
     told: dict[str, Any] = {
-        "run": shown.folder.path.name,
+        "run": run.path.name,
         "started": info.started,
         "coinfer": info.coinfer,
         "fingerprint": info.fingerprint,
     }
     try:
-        environment = shown.folder.environment()
+        environment = run.environment()
     except ResultError as error:
         return told | {"machine": str(error)}
     return told | environment.identity | environment.readings

@@ -13,7 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from coinfer.report.html import Shown, page
+from coinfer.metrics import METRICS
+from coinfer.report.html import Shown, comparison_page, page
+from coinfer.stats import Rules, within_run
 
 pytestmark = pytest.mark.slow
 
@@ -284,3 +286,21 @@ def test_several_runs_with_failed_cells_are_one_page(browser, made, shown, tmp_p
                            ".map((b) => b.innerText)")  # fmt: skip
     assert flagged == ["2 failed"] * 2
     assert browser.get_log("browser") == []
+
+
+def test_a_comparison_is_drawn_and_filtered_by_the_same_page(browser, reference, tmp_path):
+    metrics = [METRICS["accuracy"], METRICS["latency_p50_ms"]]
+    rows = within_run(reference.contents().cells, metrics, Rules(), base="nonn")
+    file = tmp_path / "comparison.html"
+    file.write_text(comparison_page(rows, [("quickstart", reference)]), encoding="utf-8")
+    opened = load(browser, file)
+    assert ask(opened, "performance.getEntriesByType('resource').length") == 0
+    press(opened, "verdict", "slower")
+    slower = [n for n, row in enumerate(rows) if row.verdict == "slower"]
+    assert len(visible_rows(opened)) == len(slower) > 1
+    said = ask(opened, "document.getElementById('shown').innerText")
+    assert said == f"{len(slower)} of {len(rows)} rows shown"
+    until(opened, "document.getElementById('plot-shares').data.every((t) => !t.x.length)")
+    drawn = [n for t in traces(opened, "amounts") for n in t["meta"]["points"]]
+    assert sorted(drawn) == [n for n in slower if rows[n].ratio is not None]
+    assert opened.get_log("browser") == []

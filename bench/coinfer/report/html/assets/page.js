@@ -37,7 +37,7 @@
       element.hidden = !element.dataset.settings.split(" ").some((n) => shown.has(Number(n)));
     }
     $("all").disabled = !buttons.some(pressed);
-    $("shown").textContent = `${shown.size} of ${data.settings.length} settings shown`;
+    $("shown").textContent = `${shown.size} of ${data.settings.length} ${$("shown").dataset.what} shown`;
     redraw();
   }
   for (const button of buttons) {
