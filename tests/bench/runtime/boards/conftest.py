@@ -85,7 +85,7 @@ def make_scenario(
             numbers,
             numbers,
             None,
-            60_000 * MS,
+            600_000 * MS,  # Longer than boards take to start on a busy machine.
         ),
         faults=faults,
         encoding="int8",
