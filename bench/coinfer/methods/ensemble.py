@@ -19,7 +19,8 @@ from coinfer.contract import SOURCE, Deployment, Job, ModuleRef, Replica, Stage
 from coinfer.errors import PlanError
 from coinfer.methods.base import Profile, Workshop, broadcast_ns, portion_ns
 from coinfer.methods.equal_cost import EqualCostParameters, Spent, resident_bytes, rocoin_spends
-from coinfer.methods.portions import PortionFusion, PortionHead, PortionLayout, late_after_ns
+from coinfer.methods.portion_fusion import PortionFusion, PortionHead, PortionLayout
+from coinfer.methods.portions import late_after_ns
 from coinfer.methods.sizing import named_student
 from coinfer.models import StudentSpec, TeacherSpec, classifier_stage, stage
 from coinfer.training import SingleArtifact

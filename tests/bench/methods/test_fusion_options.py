@@ -16,7 +16,8 @@ from coinfer.errors import UsageError
 from coinfer.execute.cell import run_cell
 from coinfer.execute.prepare import prepare
 from coinfer.methods.nonn import NoNNParameters
-from coinfer.methods.portions import PortionLayout, fit_portions
+from coinfer.methods.portion_fusion import PortionLayout
+from coinfer.methods.portions import fit_portions
 from coinfer.models import JointModel, JointSpec, StudentSpec
 from coinfer.runtime.runner import Runner
 from coinfer.training import Zoo

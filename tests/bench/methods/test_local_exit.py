@@ -13,7 +13,7 @@ from coinfer.cluster.cost_table import load_cost_table
 from coinfer.contract import Batching
 from coinfer.methods.local_exit import LocalExit, LocalExitParameters, LocalExitPlan
 from coinfer.methods.rules import RULES, Costs, Tuned
-from coinfer.methods.rules.tuning import Curve
+from coinfer.methods.rules.curve import Curve
 from coinfer.models import JointModel, JointSpec, StudentSpec
 from coinfer.runtime.job import Load
 from coinfer.runtime.runner import Runner

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from coinfer.contract import INPUT, Answer, Arrival, Evaluate, GiveUp, Job, Stop, Timer
-from coinfer.methods.portions import PortionFusion, PortionHead, PortionLayout, late_after_ns
+from coinfer.methods.portion_fusion import PortionFusion, PortionHead, PortionLayout
+from coinfer.methods.portions import late_after_ns
 
 LAYOUT = PortionLayout(("s0", "s1"), (2, 3), (("a", "b"), ("c",)))
 ZEROS = PortionHead("head", np.zeros(5, np.float32))

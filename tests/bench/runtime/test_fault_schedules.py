@@ -28,7 +28,7 @@ from coinfer.contract import (
 )
 from coinfer.methods.early_exit import EarlyExit, ExitLayout
 from coinfer.methods.local_teacher import OneAnswer
-from coinfer.methods.portions import PortionFusion, PortionHead, PortionLayout
+from coinfer.methods.portion_fusion import PortionFusion, PortionHead, PortionLayout
 from coinfer.methods.rules.blind import Never
 
 MS = 1_000_000

@@ -9,20 +9,12 @@ from coinfer.methods.rules.blind import Fixed, Never, Random
 from coinfer.methods.rules.candidates import Scheme, candidates
 from coinfer.methods.rules.class_mean import ClassMean
 from coinfer.methods.rules.confidence import Energy, Entropy, Margin, MaxProbability
+from coinfer.methods.rules.curve import Costs, Curve, Point, curve
 from coinfer.methods.rules.feature_difference import FeatureDifference
 from coinfer.methods.rules.oracle import Oracle
 from coinfer.methods.rules.patience import Patience
-from coinfer.methods.rules.tuning import (
-    Costs,
-    Curve,
-    Point,
-    Risk,
-    Target,
-    Tuned,
-    choose,
-    curve,
-    tune,
-)
+from coinfer.methods.rules.target import Risk, Target
+from coinfer.methods.rules.tuning import Tuned, choose, tune
 
 RuleName: TypeAlias = Literal[
     "feature-difference",

@@ -10,7 +10,9 @@ from coinfer.contract import FloatArray
 from coinfer.errors import UsageError
 from coinfer.methods.rules.base import BoolArray, ExitRule, exits_taken
 from coinfer.methods.rules.candidates import Thresholds
-from coinfer.methods.rules.tuning import Costs, Curve, FloatsJ, Target, choose
+from coinfer.methods.rules.curve import Costs, Curve, FloatsJ
+from coinfer.methods.rules.target import Target
+from coinfer.methods.rules.tuning import choose
 
 _AT_A_TIME = 64
 

@@ -3,146 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from coinfer.contract import FloatArray, Kernels
-from coinfer.errors import PlanError, UsageError
-from coinfer.methods.rules.base import BoolArray, ExitRule, exits_taken, scores_of
+from coinfer.errors import PlanError
+from coinfer.methods.rules.base import ExitRule, exits_taken, scores_of
 from coinfer.methods.rules.candidates import Scheme, Thresholds, candidates
+from coinfer.methods.rules.curve import Costs, Curve, FloatsJ, Point, curve
 from coinfer.methods.rules.risk import conformal, learn_then_test
+from coinfer.methods.rules.target import Target
 from coinfer.training import SplitOutputs, reliability
-
-FloatsJ: TypeAlias = npt.NDArray[np.float64]
-
-
-class Risk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A bound on the chance that an early answer is wrong where the last one is right.
-
-    Attributes
-    ----------
-    epsilon_points : float
-        In points of all requests.
-    delta : float
-        Chance that the calibration split misleads; not for ``control = "crc"``.
-    control : {"ltt", "crc"}
-        Learn then Test, or conformal risk control.
-    """
-
-    epsilon_points: float = 0.5
-    delta: float = 0.1
-    control: Literal["ltt", "crc"] = "ltt"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.epsilon_points < 100 or not 0 < self.delta < 1:
-            raise UsageError(
-                f"risk: epsilon_points = {self.epsilon_points:g}, delta = {self.delta:g}; "
-                "use 0 < epsilon_points < 100 and 0 < delta < 1"
-            )
-
-
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What thresholds are set for: one of these.
-
-    Attributes
-    ----------
-    accuracy_loss_points : float, optional
-        Fewest MACs that lose no more than this against the last exit. Nothing guards it on other
-        images: they lose more in about half of all cases.
-    risk : Risk, optional
-        The most eager thresholds whose risk is bounded.
-    mean_macs, mean_latency_ms : float, optional
-        Least loss of accuracy that takes no more than this, as the plan predicts it.
-    threshold : float, optional
-        Taken as it is, for all exits.
-    """
-
-    accuracy_loss_points: float | None = None
-    risk: Risk | None = None
-    mean_macs: float | None = None
-    mean_latency_ms: float | None = None
-    threshold: float | None = None
-
-    def __post_init__(self) -> None:
-        given = [name for name in self.__struct_fields__ if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise UsageError(
-                f"target: {' and '.join(given) or 'nothing'} given; give one of "
-                f"{', '.join(self.__struct_fields__)}"
-            )
-        value = getattr(self, given[0])
-        if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"target: {given[0]} = {value} is no number to aim at")
-
-
-class Costs(NamedTuple):
-    """What it takes to answer at each exit, as the plan predicts it.
-
-    Attributes
-    ----------
-    macs, ns : tuple of int
-        Of all devices and the source, and until the answer, where every exit asks the rule.
-    alone_macs, alone_ns : tuple of int
-        The same where this exit is the only one.
-    """
-
-    macs: tuple[int, ...]
-    ns: tuple[int, ...]
-    alone_macs: tuple[int, ...]
-    alone_ns: tuple[int, ...]
-
-    def of(self, rule: ExitRule | type[ExitRule]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """MACs and time exit by exit under a rule."""
-        return (self.alone_macs, self.alone_ns) if rule.alone else (self.macs, self.ns)
-
-
-class Point(NamedTuple):
-    """What thresholds did on a split.
-
-    Attributes
-    ----------
-    accuracy : float
-    accuracy_loss_points : float
-        Against the last exit; negative where early answers were better.
-    harm : float
-        Share of the images that are wrong and would have been right at the last exit.
-    macs, ns : float
-        Means by the costs of the plan.
-    exits : tuple of float
-        Share of the images that left at each exit.
-    """
-
-    accuracy: float
-    accuracy_loss_points: float
-    harm: float
-    macs: float
-    ns: float
-    exits: tuple[float, ...]
-
-
-class Curve(NamedTuple):
-    """What J candidates did on a split: an array for each field of `Point`, its first axis J."""
-
-    accuracy: FloatsJ
-    accuracy_loss_points: FloatsJ
-    harm: FloatsJ
-    macs: FloatsJ
-    ns: FloatsJ
-    exits: FloatsJ
-
-    def point(self, j: int) -> Point:
-        """One candidate."""
-        return Point(
-            accuracy=float(self.accuracy[j]),
-            accuracy_loss_points=float(self.accuracy_loss_points[j]),
-            harm=float(self.harm[j]),
-            macs=float(self.macs[j]),
-            ns=float(self.ns[j]),
-            exits=tuple(map(float, self.exits[j])),
-        )
 
 
 class Tuned(NamedTuple):
@@ -238,34 +110,6 @@ def _ece(
     temperatures = np.array([rule.temperature(b + 1) for b in range(len(outputs.logits))])
     logits = outputs.logits[left - 1, np.arange(len(left))] / temperatures[left - 1, None]
     return reliability(logits.astype(np.float32), outputs.labels).ece
-
-
-def curve(
-    rule: ExitRule, scores: FloatArray, right: BoolArray, thresholds: Thresholds, costs: Costs
-) -> Curve:
-    """What each candidate does on a split.
-
-    Parameters
-    ----------
-    rule : ExitRule
-    scores : ndarray of float32, shape (B − 1, N)
-    right : ndarray of bool, shape (B, N)
-        Whether each exit is right.
-    thresholds : ndarray of float64, shape (J, B − 1)
-    costs : Costs
-    """
-    left = np.stack([exits_taken(rule, scores, taus) for taus in thresholds])
-    early, full = right[left - 1, np.arange(left.shape[1])], right[-1]
-    shares = np.stack([(left == b + 1).mean(axis=1) for b in range(len(right))], axis=1)
-    macs, ns = costs.of(rule)
-    return Curve(
-        accuracy=early.mean(axis=1),
-        accuracy_loss_points=100 * (full.mean() - early.mean(axis=1)),
-        harm=(full & ~early).mean(axis=1),
-        macs=shares @ np.array(macs, np.float64),
-        ns=shares @ np.array(ns, np.float64),
-        exits=shares,
-    )
 
 
 def choose(found: Curve, target: Target, images: int) -> int:
