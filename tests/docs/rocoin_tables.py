@@ -18,6 +18,7 @@ from coinfer.store import StoredCell
 
 PAGE = ROOT / "docs" / "rocoin.md"
 LOST = (0, 1, 2, 3, 4, 6)
+PARTS_LOST = (1, 2, 3)
 MARGIN_POINTS = 0.5
 
 
@@ -60,6 +61,33 @@ def curves(groups: dict[str, list[StoredCell]]) -> str:
     return table(head, rows)
 
 
+def parts(groups: dict[str, list[StoredCell]]) -> str:
+    """Points lost with whole partitions, for each way to stand in for them."""
+
+    def right(group: Sequence[StoredCell], gone: int) -> list[float]:
+        return seeds(
+            group, lambda cell: 100 * cell.figures["accuracy_by_parts_lost"][str(gone)]["mean"]
+        )
+
+    rows = []
+    for base in ("rocoin-large", "rocoin"):
+        for fusion in ("", "-mean", "-any"):
+            if base + fusion not in groups:
+                continue
+            group = groups[base + fusion]
+            whole = right(group, 0)
+            drops = [
+                interval([a - b for a, b in zip(whole, right(group, gone), strict=True)])
+                for gone in PARTS_LOST
+            ]
+            cost = [a - b for a, b in zip(right(groups[base], 0), whole, strict=True)]
+            rows.append([f"`{base}{fusion}`", interval(whole), *drops, interval(cost)])
+    return table(
+        ["method", "none lost", *(f"drop at {n} of 4" for n in PARTS_LOST), "cost with none lost"],
+        rows,
+    )
+
+
 def worst(groups: dict[str, list[StoredCell]]) -> str:
     """The worst choice of lost devices, and what is to be expected."""
     rows = []
@@ -99,6 +127,7 @@ def tables() -> dict[str, str]:
     return {
         "without-failures": without_failures(groups),
         "curves": curves(groups),
+        "parts": parts(groups),
         "worst": worst(groups),
         "latency-uplink": latency(timed, "rocoin-8-uplink"),
         "latency": latency(timed, "rocoin-8"),

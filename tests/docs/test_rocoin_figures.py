@@ -37,6 +37,30 @@ def test_replicas_keep_more_than_rivals_without(groups, failed, rival):
     assert all(a > b for a, b in zip(ours, theirs, strict=False))
 
 
+def test_a_head_for_losses_keeps_what_lost_partitions_would_cost(groups):
+    """Mean over seeds in points: at most 0.3, 0.5 and 1.1 at one, two and three of four."""
+    group = groups["rocoin-large-any"]
+    zeros = groups["rocoin-large"]
+
+    def right(cells, gone):
+        def of(cell):
+            return 100 * cell.figures["accuracy_by_parts_lost"][str(gone)]["mean"]
+
+        return statistics.fmean(tables.seeds(cells, of))
+
+    for gone, most in ((1, 0.3), (2, 0.5), (3, 1.1)):
+        assert right(group, 0) - right(group, gone) <= most
+        assert right(zeros, 0) - right(zeros, gone) > most
+    assert right(zeros, 0) - right(group, 0) <= 0.15
+
+
+@pytest.mark.parametrize("failed", [3, 4, 6])
+def test_an_ensemble_wins_over_zeros_where_much_is_lost(groups, failed):
+    ours = tables.seeds(groups["rocoin"], tables.lost(failed))
+    theirs = tables.seeds(groups["ensemble"], tables.lost(failed))
+    assert statistics.fmean(theirs) > statistics.fmean(ours)
+
+
 def test_a_cell_tells_where_its_figures_come_from(groups):
     for cells in groups.values():
         for cell in cells:
