@@ -263,7 +263,7 @@ def run(
         with TrainingView(console, quiet=not progress) as training:
             engine.train(cells, training.progress)
         plan = todo(found, cells, engine.inputs_hash)
-        with view_for(console, len(plan.cells), quiet=not progress) as view:
+        with view_for(console, plan.cells, quiet=not progress) as view:
             finished = engine.run_cells(
                 plan.cells, workers=workers, timeout_s=timeout_s, on_progress=view.progress
             )

@@ -141,7 +141,7 @@ def _carry_out(
         if not quiet:
             for line in told_before(cells, plan):
                 console.print(line)
-        with view_for(console, len(plan.cells), quiet) as view:
+        with view_for(console, plan.cells, quiet) as view:
             finished = engine.run_cells(
                 plan.cells, workers=workers, timeout_s=timeout_s, on_progress=view.progress
             )

@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,8 @@ from rich.table import Table
 
 from coinfer.report.numbers import milliseconds, percent
 from coinfer.store import StoredCell
-from coinfer.suite import Cell
+from coinfer.suite import AXES, SEED_AXES, Cell
+from coinfer.suite.schema import Value
 
 if TYPE_CHECKING:
     from coinfer.execute import Progress as CellProgress
@@ -61,18 +63,31 @@ class QuietView:
 class _TalkingView(QuietView):
     """Says every warning once, when it first arises."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, cells: Sequence[Cell]) -> None:
         self._console = console
+        self._axes = [
+            axis
+            for axis in AXES
+            if axis == "method"
+            or (axis not in SEED_AXES and len({c.coordinates[axis] for c in cells}) > 1)
+        ]
         self._warned: set[str] = set()
 
     def finished(self, stored: StoredCell, _seconds: float) -> None:
         """Say what is to be minded about a cell."""
         if stored.status == "failed":
-            self._say("failed", "red", f"{_name(stored.cell)}: {stored.error}")
+            self._say("failed", "red", f"{self._name(stored.cell)}: {stored.error}")
         for warning in stored.figures.get("warnings", ()):
             if warning not in self._warned:
                 self._warned.add(warning)
-                self._say("warning", "yellow", f"{_name(stored.cell)}: {warning}")
+                self._say("warning", "yellow", f"{self._name(stored.cell)}: {warning}")
+
+    def _name(self, cell: Cell) -> str:
+        """What tells a cell from the others: its method, what else varies, and its seed."""
+        return " · ".join([*self._setting(cell), f"seed {cell.run_seed}"])
+
+    def _setting(self, cell: Cell) -> tuple[str, ...]:
+        return tuple(_value(cell.coordinates[axis]) for axis in self._axes)
 
     def _say(self, label: str, style: str, text: str) -> None:
         self._console.print(f"[{style}]{label}[/]  {escape(text)}", soft_wrap=True)
@@ -81,16 +96,16 @@ class _TalkingView(QuietView):
 class PlainView(_TalkingView):
     """One line a cell; for logs."""
 
-    def __init__(self, console: Console, cells: int) -> None:
-        super().__init__(console)
-        self._cells = cells
+    def __init__(self, console: Console, cells: Sequence[Cell]) -> None:
+        super().__init__(console, cells)
+        self._cells = len(cells)
         self._done = 0
 
     def finished(self, stored: StoredCell, _seconds: float) -> None:
         """Print a line for the cell."""
         self._done += 1
         self._console.print(
-            f"[{self._done}/{self._cells}] {_name(stored.cell)}: {_result(stored)}, "
+            f"[{self._done}/{self._cells}] {self._name(stored.cell)}: {_result(stored)}, "
             f"{_seconds:.1f} s",
             markup=False,
             soft_wrap=True,
@@ -102,8 +117,8 @@ class PlainView(_TalkingView):
 class LiveView(_TalkingView):
     """Bars over the cells and over the requests of those under way, and figures so far."""
 
-    def __init__(self, console: Console, cells: int) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, cells: Sequence[Cell]) -> None:
+        super().__init__(console, cells)
         self._bars = Progress(
             TextColumn("{task.description}", table_column=None),
             BarColumn(bar_width=20),
@@ -112,9 +127,9 @@ class LiveView(_TalkingView):
             TimeRemainingColumn(),
             console=console,
         )
-        self._cells_bar = self._bars.add_task("cells".ljust(_LABEL), total=cells)
+        self._cells_bar = self._bars.add_task("cells".ljust(_LABEL), total=len(cells))
         self._requests_bars: dict[str, TaskID] = {}
-        self._settings: dict[tuple[str, str, str, str], list[StoredCell]] = defaultdict(list)
+        self._settings: dict[tuple[str, ...], list[StoredCell]] = defaultdict(list)
         self._shown: dict[str, float] = {}
         self._live = Live(
             get_renderable=self._picture, console=console, transient=True, refresh_per_second=5
@@ -141,7 +156,7 @@ class LiveView(_TalkingView):
         self._shown[key] = now
         if key not in self._requests_bars:
             self._requests_bars[key] = self._bars.add_task("", total=at.requests)
-        label = f"{at.stage} {_name(at.cell)}"
+        label = f"{at.stage} {self._name(at.cell)}"
         label = label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
         self._bars.update(
             self._requests_bars[key],
@@ -157,8 +172,7 @@ class LiveView(_TalkingView):
         if bar is not None:
             self._bars.remove_task(bar)
         if stored.status == "done":
-            cell = stored.cell
-            setting = (cell.method.variant, cell.cluster_name, cell.faults_name, cell.encoding)
+            setting = self._setting(stored.cell)
             # Taken out and put in again, so that it comes last.
             self._settings[setting] = [*self._settings.pop(setting, []), stored]
 
@@ -167,7 +181,7 @@ class LiveView(_TalkingView):
 
     def _figures(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-        for heading in ("method", "cluster", "faults", "encoding"):
+        for heading in self._axes:
             table.add_column(heading, no_wrap=True)
         for heading in ("cells", "accuracy", "p50 ms", "p95 ms"):
             table.add_column(heading, justify="right", no_wrap=True)
@@ -181,7 +195,7 @@ class LiveView(_TalkingView):
         return table
 
 
-def view_for(console: Console, cells: int, quiet: bool) -> QuietView:
+def view_for(console: Console, cells: Sequence[Cell], quiet: bool) -> QuietView:
     """View that suits where standard error goes."""
     if quiet or not cells:
         return QuietView()
@@ -194,8 +208,8 @@ def _median(cells: list[StoredCell], name: str) -> str:
     return milliseconds(middle if math.isfinite(middle) else None, cells[0].cell.deadline_ms)
 
 
-def _name(cell: Cell) -> str:
-    return f"{cell.method.variant} · {cell.faults_name} · seed {cell.run_seed}"
+def _value(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _result(stored: StoredCell) -> str:
