@@ -55,8 +55,13 @@ def took_lines(run: RunFolder, done: Sequence[StoredCell]) -> list[str]:
     ran = max(told, key=lambda one: one.ran_s)
     all_planned_s = sum(one.prepared_s for one in told)
     all_ran_s = sum(one.ran_s * one.cells for one in told)
+    running = (
+        f"{duration(all_ran_s)} to run, longest {duration(ran.ran_s)} a cell of {', '.join(ran.at)}"
+    )
+    # Older runs did not note it.
+    if not all_planned_s:
+        return [running]
     return [
         f"{duration(all_planned_s)} to plan and load, longest {duration(planned.prepared_s)} for "
-        f"{', '.join(planned.at)}; {duration(all_ran_s)} to run, longest {duration(ran.ran_s)} a "
-        f"cell of {', '.join(ran.at)}"
+        f"{', '.join(planned.at)}; {running}"
     ]
