@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -206,6 +206,7 @@ def run(
     output: str | Path = "results/runs",
     force: bool = False,
     workers: int = 1,
+    scheduler: str | None = None,
     timeout_s: float | None = None,
     progress: bool = True,
 ) -> Run:
@@ -226,6 +227,8 @@ def run(
         Start anew instead of going on with the newest run of the same suite.
     workers : int
         Virtual cells at a time.
+    scheduler : str, optional
+        Of Dask, as ``tcp://host:8786``: its workers run the cells, whatever `workers` is.
     timeout_s : float, optional
         A cell that takes longer has failed.
     progress : bool
@@ -247,7 +250,7 @@ def run(
     from coinfer.cli.session import carry_out, todo
     from coinfer.cli.training_view import TrainingView
     from coinfer.cli.view import view_for
-    from coinfer.store import RunFolder, capture
+    from coinfer.store import RunFolder
     from coinfer.store.runfolder import check_writable
 
     chosen = {name: _values(given) for name, given in (axes or {}).items()}
@@ -255,19 +258,22 @@ def run(
     folder = Path(output)
     check_writable(folder)
     engine.check(cells, resolved.origin)
-    environment = capture()
-    found = None if force else RunFolder.resume(folder, resolved, environment)
-    found = found or RunFolder.create(folder, resolved, cells, environment)
     console = progress_console()
-    with found.writing():
-        with TrainingView(console, quiet=not progress) as training:
-            engine.train(cells, training.progress)
-        plan = todo(found, cells, engine.inputs_hash)
-        with view_for(console, plan.cells, quiet=not progress) as view:
-            finished = engine.run_cells(
-                plan.cells, workers=workers, timeout_s=timeout_s, on_progress=view.progress
-            )
-            carry_out(found, plan, finished, view)
+    with engine.executor(
+        cells, workers=workers, scheduler=scheduler, say=partial(console.print, markup=False)
+    ) as executor:
+        environment = executor.environment
+        found = None if force else RunFolder.resume(folder, resolved, environment)
+        found = found or RunFolder.create(folder, resolved, cells, environment)
+        with found.writing():
+            with TrainingView(console, quiet=not progress) as training:
+                executor.train(cells, training.progress)
+            plan = todo(found, cells, engine.inputs_hash)
+            with view_for(console, plan.cells, quiet=not progress) as view:
+                finished = executor.run_cells(
+                    plan.cells, timeout_s=timeout_s, on_progress=view.progress
+                )
+                carry_out(found, plan, finished, view)
     return Run(found)
 
 

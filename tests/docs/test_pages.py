@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import tempfile
@@ -81,6 +82,9 @@ def test_commands_exist_and_take_these_options(script):
             assert {word for word in arguments if "=" not in word} <= set(targets)
         elif program == "coinfer":
             parse(arguments)
+        elif program == "dask":
+            command = importlib.import_module(f"distributed.cli.dask_{arguments[0]}").main
+            command.make_context("dask", arguments[1:])
         else:
             known = {"pip", "python", "ruff", "mypy", ".ci/run", "pre-commit", "git", ".", "rm"}
             assert program in known | {"mv"}

@@ -6,18 +6,20 @@ They import torch, so they are loaded inside the functions; and tests put other 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from coinfer.errors import ClusterError, PlanError, SuiteError
+from coinfer.errors import ClusterError, PlanError, SuiteError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from coinfer.cluster.cost_table import CostTable
-    from coinfer.execute import Finished, Progress
-    from coinfer.store import StoredSweep
+    from coinfer.execute import Executor, Finished, OnProgress
+    from coinfer.store import Environment, StoredSweep
     from coinfer.suite import Cell, Suite
     from coinfer.training import OnProgress as OnTraining
 
@@ -101,12 +103,62 @@ def run_cells(
     *,
     workers: int,
     timeout_s: float | None,
-    on_progress: Callable[[Progress], None],
+    on_progress: OnProgress,
 ) -> Generator[Finished, None, None]:
     """Run cells; each comes back as soon as it has ended."""
     from coinfer import execute
 
     return execute.run_cells(cells, workers=workers, timeout_s=timeout_s, on_progress=on_progress)
+
+
+@contextmanager
+def executor(
+    cells: Sequence[Cell], *, workers: int, scheduler: str | None, say: Callable[[str], None]
+) -> Iterator[Executor]:
+    """What carries cells out: this machine, or the workers of a Dask scheduler.
+
+    Raises
+    ------
+    UsageError
+        If the scheduler cannot be reached, has no worker that can be used, or Dask is missing.
+    """
+    if scheduler is None:
+        yield _Here(workers)
+        return
+    try:
+        from coinfer.execute.dask import dask_executor
+    except ModuleNotFoundError as error:
+        if error.name not in ("dask", "distributed"):
+            raise
+        raise UsageError(
+            "--executor dask: distributed is not installed; run: pip install 'coinfer[dask]'"
+        ) from None
+    with dask_executor(scheduler, cells, say) as remote:
+        yield remote
+
+
+class _Here:
+    """The executor that is this machine."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    @cached_property
+    def environment(self) -> Environment:
+        """Look at it once."""
+        from coinfer import store
+
+        return store.capture()
+
+    def train(self, cells: Sequence[Cell], on_progress: OnTraining) -> None:
+        """Train in this process."""
+        train(cells, on_progress)
+
+    def run_cells(
+        self, cells: Sequence[Cell], *, timeout_s: float | None, on_progress: OnProgress
+    ) -> Generator[Finished, None, None]:
+        """Run cells in processes of their own."""
+        return run_cells(cells, workers=self.workers, timeout_s=timeout_s, on_progress=on_progress)
 
 
 def plan_notes(cell: Cell) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -17,8 +18,16 @@ from coinfer.cli.options import AxisOption, MethodOption
 
 if TYPE_CHECKING:
     from coinfer.cli.session import Todo
+    from coinfer.execute import Executor
     from coinfer.store import RunFolder
     from coinfer.suite import Cell
+
+
+class Where(StrEnum):
+    """What carries cells out."""
+
+    LOCAL = "local"
+    DASK = "dask"
 
 
 class _Terminated(KeyboardInterrupt):
@@ -70,6 +79,12 @@ def run(
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Cells at a time (virtual only).")
     ] = None,
+    where: Annotated[
+        Where, typer.Option("--executor", help="Who carries cells out: this machine, or Dask.")
+    ] = Where.LOCAL,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of Dask, with --executor dask: tcp://HOST:PORT.")
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print the result folder and nothing else.")
     ] = False,
@@ -79,10 +94,11 @@ def run(
     from coinfer.cli.beforehand import show_cells, told_time
     from coinfer.cli.choose import cells_of, overrides_of
     from coinfer.cli.session import todo
-    from coinfer.store import RunFolder, capture
+    from coinfer.store import RunFolder
     from coinfer.store.runfolder import check_writable
     from coinfer.store.timings import estimate
 
+    _check_where(where, scheduler, workers)
     chosen = overrides_of(method or (), axis or (), seed, mode)
     resolved, cells = cells_of(
         suite,
@@ -94,26 +110,33 @@ def run(
     workers = _workers(workers, cells)
     check_writable(output)
     engine.check(cells, resolved.origin)
-    environment = capture()
-    folder = None if force else RunFolder.resume(output, resolved, environment)
-    what = partial(
-        todo, cells=cells, inputs_hash=engine.inputs_hash, retry_failed=retry_failed, twice=twice
-    )
-    if dry_run:
-        plan = what(folder)
-        show_cells(cells, plan)
-        told = estimate(plan.cells, output, resolved, environment.fingerprint, workers)
-        typer.echo(told_time(told, len(plan.cells)), err=True)
-        return
-    # Ctrl-C during the seconds before the first cell must also end in one line.
-    before = signal.signal(signal.SIGTERM, _on_sigterm)
-    try:
-        folder = folder or RunFolder.create(output, resolved, cells, environment)
-        _carry_out(folder, cells, what, workers, timeout, quiet)
-    except KeyboardInterrupt as stop:
-        _say_stopped(folder, stop)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with engine.executor(cells, workers=workers, scheduler=scheduler, say=_say) as executor:
+        environment = executor.environment
+        folder = None if force else RunFolder.resume(output, resolved, environment)
+        what = partial(
+            todo,
+            cells=cells,
+            inputs_hash=engine.inputs_hash,
+            retry_failed=retry_failed,
+            twice=twice,
+        )
+        if dry_run:
+            plan = what(folder)
+            show_cells(cells, plan)
+            known = estimate(
+                plan.cells, output, resolved, environment.fingerprint, executor.workers
+            )
+            typer.echo(told_time(known, len(plan.cells)), err=True)
+            return
+        # Ctrl-C during the seconds before the first cell must also end in one line.
+        before = signal.signal(signal.SIGTERM, _on_sigterm)
+        try:
+            folder = folder or RunFolder.create(output, resolved, cells, environment)
+            _carry_out(folder, cells, what, executor, timeout, quiet)
+        except KeyboardInterrupt as stop:
+            _say_stopped(folder, stop)
+        finally:
+            signal.signal(signal.SIGTERM, before)
     _report(folder, quiet)
 
 
@@ -121,11 +144,10 @@ def _carry_out(
     folder: RunFolder,
     cells: Sequence[Cell],
     what: Callable[[RunFolder], Todo],
-    workers: int,
+    executor: Executor,
     timeout_s: float | None,
     quiet: bool,
 ) -> None:
-    from coinfer.cli import engine
     from coinfer.cli.beforehand import told_before
     from coinfer.cli.session import carry_out
     from coinfer.cli.training_view import TrainingView
@@ -136,14 +158,14 @@ def _carry_out(
         # What a result depends on includes the weights, so they are made before anything is
         # called done; with a full zoo this says nothing.
         with TrainingView(console, quiet) as training:
-            engine.train(cells, training.progress)
+            executor.train(cells, training.progress)
         plan = what(folder)
         if not quiet:
             for line in told_before(cells, plan):
                 console.print(line)
         with view_for(console, plan.cells, quiet) as view:
-            finished = engine.run_cells(
-                plan.cells, workers=workers, timeout_s=timeout_s, on_progress=view.progress
+            finished = executor.run_cells(
+                plan.cells, timeout_s=timeout_s, on_progress=view.progress
             )
             carry_out(folder, plan, finished, view)
 
@@ -160,6 +182,20 @@ def _report(folder: RunFolder, quiet: bool) -> None:
         raise typer.Exit(3)
 
 
+def _check_where(where: Where, scheduler: str | None, workers: int | None) -> None:
+    from coinfer.errors import UsageError
+
+    if where is Where.LOCAL and scheduler is not None:
+        raise UsageError(f"--scheduler {scheduler}: is for --executor dask; give that, too")
+    if where is Where.DASK and scheduler is None:
+        raise UsageError("--executor dask: also give --scheduler tcp://HOST:PORT")
+    if where is Where.DASK and workers is not None:
+        raise UsageError(
+            f"-j {workers}: is for this machine; of Dask, every worker says how many cells it "
+            "takes (--nthreads)"
+        )
+
+
 def _workers(asked: int | None, cells: Sequence[Cell]) -> int:
     from coinfer.errors import UsageError
 
@@ -173,6 +209,10 @@ def _workers(asked: int | None, cells: Sequence[Cell]) -> int:
         return 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return asked or min(usable or 1, max(1, len(cells)))
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _on_sigterm(_number: int, _frame: FrameType | None) -> None:

@@ -112,8 +112,10 @@ def carry_out(
                 standing[one.cell.key] = run.write(stored, records, spans)
             elif first.status == "done":
                 again = stored.figures or {"error": stored.error}
+                if stored.notes.get("machine") != first.notes.get("machine"):
+                    again = {"error": "was timed on another machine the second time"}
                 run.amend(msgspec.structs.replace(first, again=again))
-            run.note_timing(one.cell.key, one.seconds, stored.status, one.prepared_s)
+            run.note_timing(one.cell.key, one.seconds, stored.status, one.prepared_s, one.machine)
             view.finished(stored, one.seconds)
 
 
@@ -121,6 +123,8 @@ def _stored(one: Finished, inputs_hash: str) -> StoredCell:
     found: dict[str, Any] = {}
     error = one.error
     notes = dict(one.notes)
+    if one.machine is not None and one.cell.mode != "virtual":
+        notes["machine"] = one.machine
     if one.outcome is None:
         error = error or "ended without an outcome"
     elif error is None:

@@ -41,7 +41,7 @@ class TrainingView:
         )
         self._what: str | None = None
         self._bar: TaskID | None = None
-        self._shown = -math.inf
+        self._shown: dict[str, float] = {}
 
     def __enter__(self) -> TrainingView:
         return self
@@ -63,9 +63,10 @@ class TrainingView:
             self._say(f"{at.what}: epoch {at.epoch}/{at.epochs}: loss {_terms(at)}")
         now = time.monotonic()
         every_s = _EVERY_S if self._console.is_terminal else _EVERY_PLAIN_S
-        if now - self._shown < every_s and at.what == self._what:
+        # Several machines may train at a time.
+        if now - self._shown.get(at.what, -math.inf) < every_s:
             return
-        self._shown = now
+        self._shown[at.what] = now
         left = _clock(at.left_s)
         if not self._console.is_terminal:
             self._what = at.what

@@ -1,14 +1,17 @@
-"""One cell from start to finish, and all cells of a run on this machine."""
+"""One cell from start to finish, and all cells of a run: on this machine, or on several."""
 
 from coinfer.execute.calibrate import calibrate
+from coinfer.execute.executor import Executor
 from coinfer.execute.inputs import inputs_hash
 from coinfer.execute.local import run_cells
 from coinfer.execute.prepare import check, plan_notes, train
 from coinfer.execute.stage_costs import measurable_stages
-from coinfer.execute.worker import Finished, Progress
+from coinfer.execute.worker import Finished, OnProgress, Progress
 
 __all__ = [
+    "Executor",
     "Finished",
+    "OnProgress",
     "Progress",
     "calibrate",
     "check",

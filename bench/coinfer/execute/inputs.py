@@ -34,7 +34,7 @@ def inputs_hash(cell: Cell) -> str:
     weights = sorted({s.module.weights_sha256 or "" for s in prepared.deployment.stages})
     parts = [
         msgspec.json.encode(cell, order="sorted"),
-        _code_sha256().encode(),
+        code_sha256().encode(),
         *_outside_code(cell, prepared.deployment),
         *(sha.encode() for sha in weights),
         dataset(cell.dataset).sha256.encode(),
@@ -44,7 +44,7 @@ def inputs_hash(cell: Cell) -> str:
 
 
 @cache
-def _code_sha256() -> str:
+def code_sha256() -> str:
     """Digest of every source file and extension that a result can depend on."""
     digest = sha256()
     for package in PACKAGES:
@@ -60,15 +60,23 @@ def _code_sha256() -> str:
 
 def _outside_code(cell: Cell, deployment: Deployment) -> list[bytes]:
     """Digest of each source file outside our packages that the method or a module comes from."""
-    modules = {method(cell.method.base).__module__}
-    modules |= {stage.module.builder.partition(":")[0] for stage in deployment.stages}
-    digests = []
-    for name in sorted(modules):
-        package = name.partition(".")[0]
-        spec = importlib.util.find_spec(name)
-        # Of a library, such as torch, the release counts, and that is part of the fingerprint.
-        if package in PACKAGES or package in sys.stdlib_module_names or spec is None:
-            continue
-        if spec.origin is not None and spec.origin.endswith(".py"):
-            digests.append(sha256(Path(spec.origin).read_bytes()).digest())
-    return digests
+    digests = (source_sha256(name) for name in sorted(modules_of(cell, deployment)))
+    return [bytes.fromhex(digest) for digest in digests if digest is not None]
+
+
+def modules_of(cell: Cell, deployment: Deployment) -> set[str]:
+    """Python modules that the method of a cell, or what it deploys, comes from."""
+    builders = {stage.module.builder.partition(":")[0] for stage in deployment.stages}
+    return {method(cell.method.base).__module__, *builders}
+
+
+def source_sha256(name: str) -> str | None:
+    """Digest of the source file of a module outside our packages; None of what is no such thing."""
+    package = name.partition(".")[0]
+    # Of a library, such as torch, the release counts, and that is part of the fingerprint.
+    if package in PACKAGES or package in sys.stdlib_module_names:
+        return None
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return sha256(Path(spec.origin).read_bytes()).hexdigest()

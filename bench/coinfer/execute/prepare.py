@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -46,11 +46,14 @@ class Prepared(NamedTuple):
         What the planner had to say, and every parameter of the method.
     peak_memory_bytes : int
         Weights and the largest activation on the fullest device.
+    artifacts : dict of str to str
+        Digests of all that was taken from the zoo, by address.
     """
 
     deployment: Deployment
     notes: dict[str, Any]
     peak_memory_bytes: int
+    artifacts: dict[str, str] = {}  # noqa: RUF012
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -158,7 +161,13 @@ def _prepare(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Prepared:
         **_said(cell, deployment.predicted_latency_ns or 0),
         "teacher_test_accuracy": profile.teacher.test_accuracy,
     }
-    return Prepared(deployment, notes, _peak_memory_bytes(cell, deployment))
+    # Teachers' answers to whole training sets are needed no more.
+    artifacts = {
+        address: found.weights_sha256
+        for address, found in zoo.used.items()
+        if found.inputs["what"] != "views"
+    }
+    return Prepared(deployment, notes, _peak_memory_bytes(cell, deployment), artifacts)
 
 
 def _batched(deployment: Deployment, cell: Cell) -> Deployment:
@@ -244,6 +253,11 @@ def train(cells: Sequence[Cell], on_progress: OnProgress, *, anew: bool = False)
     zoo = Zoo(shipped=user_zoo()) if anew else Zoo()
     for cell in cells:
         prepare(cell, on_progress, zoo)
+
+
+def artifacts_of(cells: Iterable[Cell]) -> dict[str, str]:
+    """Digests of all that prepared cells took from the zoo, by address."""
+    return {a: sha256 for cell in cells for a, sha256 in prepare(cell).artifacts.items()}
 
 
 @cache

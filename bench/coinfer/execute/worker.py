@@ -38,10 +38,17 @@ class Progress(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A cell that ended, one way or another; `told` are figures that no record holds.
+    """A cell that ended, one way or another.
 
-    `prepared_s` is the part of `seconds` in which it was planned and its models were loaded; of
-    cells that share a deployment, the first one takes it.
+    Attributes
+    ----------
+    told : dict
+        Figures that no record holds.
+    prepared_s : float
+        Part of `seconds` in which it was planned and its models were loaded; of cells that share
+        a deployment, the first one takes it.
+    machine : str or None
+        Where it ran, if that was another than this.
     """
 
     cell: Cell
@@ -51,6 +58,7 @@ class Finished(NamedTuple):
     error: str | None
     seconds: float
     prepared_s: float = 0.0
+    machine: str | None = None
 
 
 OnProgress = Callable[[Progress], None]

@@ -6,17 +6,31 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final
 
+from coinfer.stats.compare import machine_of
 from coinfer.stats.resampling import interval
 from coinfer.store import StoredCell
 from coinfer.suite import AXES, SEED_AXES
 from coinfer.suite.schema import Value
 
+MACHINE: Final = "machine"
+
+
+def value_on(axis: str, stored: StoredCell) -> Value:
+    """Value of a cell on an axis, or the machine that it was timed on."""
+    if axis == MACHINE:
+        return machine_of(stored) or "–"
+    return stored.cell.coordinates[axis]
+
 
 def varying_axes(cells: Sequence[StoredCell]) -> list[str]:
-    """The method, and every other axis with several values that are no seeds."""
-    axes = [axis for axis in AXES if axis not in SEED_AXES]
-    several = [a for a in axes if len({s.cell.coordinates[a] for s in cells}) > 1]
+    """The method, and every other axis with several values that are no seeds.
+
+    The machine is one where cells were timed on several: figures of two are in no row together.
+    """
+    axes = [*(axis for axis in AXES if axis not in SEED_AXES), MACHINE]
+    several = [a for a in axes if len({value_on(a, s) for s in cells}) > 1]
     return list(dict.fromkeys(["method", *several]))
 
 
@@ -29,8 +43,8 @@ def gathered(
     """
     groups: dict[tuple[Value, ...], list[StoredCell]] = defaultdict(list)
     for stored in cells:
-        groups[tuple(stored.cell.coordinates[axis] for axis in axes)].append(stored)
-    named = [str(stored.cell.coordinates[axis]) for axis in axes for stored in cells]
+        groups[tuple(value_on(axis, stored) for axis in axes)].append(stored)
+    named = [str(value_on(axis, stored)) for axis in axes for stored in cells]
     order = {name: number for number, name in enumerate(dict.fromkeys(named))}
     return {
         key: groups[key]

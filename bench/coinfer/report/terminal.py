@@ -20,6 +20,7 @@ from coinfer.report.boards import board_lines
 from coinfer.report.exits import exit_lines
 from coinfer.report.failures import ABOUT, failure_table
 from coinfer.report.faults import fault_lines
+from coinfer.report.machines import machine_lines
 from coinfer.report.numbers import amount, milliseconds
 from coinfer.report.settings import (
     accuracy_interval,
@@ -85,6 +86,7 @@ def show_run(
             console.print()
             console.print(failures)
             console.print(ABOUT, style="dim")
+    _list(console, "machines", "cyan", machine_lines(run, contents))
     _mind(console, contents)
     _list(console, "took", "cyan", took_lines(run, done))
     _next(console, run, contents)

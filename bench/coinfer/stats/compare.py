@@ -179,6 +179,10 @@ def _question(
             return _refused(question, "not-comparable", told)
         if metric.time and _untrustworthy(base_units[unit], new_units[unit]):
             return _refused(question, "not-comparable", "emulation was UNTRUSTWORTHY")
+    machines = {m for unit in both for m in map(machine_of, (base_units[unit], new_units[unit]))}
+    if len(machines) > 1:
+        told = " and ".join(sorted(m or "another" for m in machines))
+        return _refused(question, "not-comparable", f"measured on different machines: {told}")
     pairs = [(_figure(metric, base_units[unit]), _figure(metric, new_units[unit])) for unit in both]
     known = tuple((a, b) for a, b in pairs if a is not None and b is not None)
     if not known:
@@ -250,6 +254,15 @@ def _told_apart(base: StoredCell, new: StoredCell) -> str | None:
         if getattr(base.cell, name) != getattr(new.cell, name):
             return f"the {name} is not the same although it has the same name"
     return None
+
+
+def machine_of(stored: StoredCell) -> str | None:
+    """Name of the machine that a cell was timed on, in a run on several; else None.
+
+    Virtual time is the same on all of them.
+    """
+    named: str | None = stored.notes.get("machine")
+    return named
 
 
 def _untrustworthy(*cells: StoredCell) -> bool:

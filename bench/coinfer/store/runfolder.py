@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -240,8 +240,15 @@ class RunFolder:
         except (OSError, msgspec.MsgspecError) as error:
             raise ResultError(f"{path}: corrupt: {error}") from None
 
-    def note_timing(self, key: str, seconds: float, status: str, prepared_s: float = 0.0) -> None:
-        """Keep what a cell took; apart from the result, which must repeat to the byte.
+    def note_timing(
+        self,
+        key: str,
+        seconds: float,
+        status: str,
+        prepared_s: float = 0.0,
+        machine: str | None = None,
+    ) -> None:
+        """Keep what a cell took, and where; apart from the result, which repeats to the byte.
 
         Parameters
         ----------
@@ -251,14 +258,18 @@ class RunFolder:
         status : str
         prepared_s : float
             Of these, until it could run.
+        machine : str, optional
+            Where it ran, if that was another than this.
         """
-        line = {
+        line: dict[str, Any] = {
             "cell": key,
             "seconds": round(seconds, 6),
             "prepared_s": round(prepared_s, 6),
             "status": status,
             "at": datetime.now(UTC).isoformat(),
         }
+        if machine is not None:
+            line["machine"] = machine
         with (self.path / TIMINGS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

@@ -8,9 +8,9 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from coinfer.store.runfolder import TIMINGS, find_runs
+from coinfer.store.runfolder import TIMINGS, RunFolder, find_runs
 from coinfer.suite import Cell, Suite
 
 _SEEDS: Final = re.compile(r",train_seed=\d+,run_seed=\d+,repeat=\d+$")
@@ -83,6 +83,11 @@ def estimate(
     return Estimate(known, unknown)
 
 
+def machines(run: RunFolder) -> dict[str, str]:
+    """Where cells ran, by key; without those that ran where the run was started."""
+    return {line["cell"]: line["machine"] for line in _lines(run.path) if "machine" in line}
+
+
 def _setting(key: str) -> str:
     """Coordinates without those that are draws of the same thing."""
     return _SEEDS.sub("", key)
@@ -91,22 +96,26 @@ def _setting(key: str) -> str:
 def timings(run: Path) -> Iterator[Took]:
     """What the cells of a run took that ended well, in the order of their ends.
 
-    A line that a killed run left half-written is passed over; one of an older version does not
-    say what preparing took.
+    A line of an older version does not say what preparing took.
 
     Parameters
     ----------
     run : Path
         Folder of the run.
     """
+    for read in _lines(run):
+        if read.get("status", "done") == "done":
+            yield Took(read["cell"], read["seconds"], read.get("prepared_s", 0.0))
+
+
+def _lines(run: Path) -> Iterator[dict[str, Any]]:
+    """What was noted; a line that a killed run left half-written is passed over."""
     try:
         lines = (run / TIMINGS).read_text(encoding="utf-8").splitlines()
     except OSError:
         return
     for line in lines:
         try:
-            read = json.loads(line)
+            yield json.loads(line)
         except json.JSONDecodeError:
             continue
-        if read.get("status", "done") == "done":
-            yield Took(read["cell"], read["seconds"], read.get("prepared_s", 0.0))

@@ -19,7 +19,7 @@ from coinfer.training.single import SingleArtifact, fit_single
 from coinfer.training.subset_head import SubsetHeadArtifact, fit_subset_head
 from coinfer.training.teacher import TeacherArtifact, fit_teacher, load_teacher, teacher_inputs
 from coinfer.training.views import teacher_views
-from coinfer.training.zoo import Artifact, Zoo, shipped_zoo, user_zoo
+from coinfer.training.zoo import Artifact, Packed, Zoo, shipped_zoo, user_zoo
 
 __all__ = [
     "RECIPES",
@@ -28,6 +28,7 @@ __all__ = [
     "FusionName",
     "JointArtifact",
     "OnProgress",
+    "Packed",
     "Progress",
     "Recipe",
     "Reliability",

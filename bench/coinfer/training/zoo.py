@@ -76,6 +76,21 @@ def shipped_zoo() -> Path:
     return Path(str(files("coinfer") / "zoo"))
 
 
+@dataclass(frozen=True)
+class Packed:
+    """Both files of an artifact, on their way to another machine.
+
+    Attributes
+    ----------
+    description : bytes
+    content : bytes
+        The safetensors file.
+    """
+
+    description: bytes
+    content: bytes
+
+
 class Zoo:
     """Artifacts in the user's folder and, read-only, in the package.
 
@@ -85,11 +100,17 @@ class Zoo:
         Where artifacts are written; `user_zoo` by default.
     shipped : Path, optional
         Where they are also looked for; `shipped_zoo` by default.
+
+    Attributes
+    ----------
+    used : dict of str to Artifact
+        What was found or put until now, by address.
     """
 
     def __init__(self, root: Path | None = None, shipped: Path | None = None) -> None:
         self.root = user_zoo() if root is None else root
         self.shipped = shipped_zoo() if shipped is None else shipped
+        self.used: dict[str, Artifact] = {}
 
     def get(self, address: str) -> Artifact | None:
         """Return the artifact at `address`, the user's before the shipped one, or None.
@@ -102,7 +123,7 @@ class Zoo:
         for folder in (self.root, self.shipped):
             path = folder / f"{address}.json"
             if path.is_file():
-                return _described(path)
+                return self._using(_described(path))
         return None
 
     def put(
@@ -139,7 +160,7 @@ class Zoo:
         text = msgspec.json.format(msgspec.json.encode(description), indent=2)
         write_aside(self.root / f"{address}.json", text + b"\n")
         self.unfinished(address).unlink(missing_ok=True)
-        return _described(self.root / f"{address}.json")
+        return self._using(_described(self.root / f"{address}.json"))
 
     def find_or_make(self, inputs: Mapping[str, Any], make: Callable[[], Artifact]) -> Artifact:
         """Return the artifact of `inputs`, or what `make` puts there.
@@ -240,14 +261,42 @@ class Zoo:
         ArtifactError
             If there is none at `address`, or it is damaged.
         """
+        Zoo(folder, folder).unpack(address, self.pack(address))
+
+    def pack(self, address: str) -> Packed:
+        """Read both files of an artifact.
+
+        Raises
+        ------
+        ArtifactError
+            If there is none at `address`, or it is damaged.
+        """
         artifact = self.get(address)
         if artifact is None:
             raise ArtifactError(f"no artifact {address} in {self.root} or {self.shipped}")
         content = _verified(artifact.path, artifact.weights_sha256)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_aside(folder / artifact.path.name, content)
-        description = artifact.path.with_suffix(".json")
-        write_aside(folder / description.name, description.read_bytes())
+        return Packed(artifact.path.with_suffix(".json").read_bytes(), content)
+
+    def unpack(self, address: str, packed: Packed) -> Artifact:
+        """Write both files of an artifact, as they are, into the user's folder.
+
+        Raises
+        ------
+        ArtifactError
+            If they are damaged, or belong to another address; then nothing is to be found there.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        target = self.root / f"{address}.json"
+        artifact = _parsed(packed.description, target)
+        if hashlib.sha256(packed.content).hexdigest() != artifact.weights_sha256:
+            raise ArtifactError(f"artifact {address} was damaged on its way; send it again")
+        write_aside(artifact.path, packed.content)
+        write_aside(target, packed.description)
+        return self._using(artifact)
+
+    def _using(self, artifact: Artifact) -> Artifact:
+        self.used[artifact.address] = artifact
+        return artifact
 
     def _descriptions(self) -> Iterator[Path]:
         for folder in (self.root, self.shipped):
@@ -257,7 +306,16 @@ class Zoo:
 
 def _described(path: Path) -> Artifact:
     try:
-        raw = msgspec.json.decode(path.read_bytes())
+        description = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path} is damaged ({error!r}); run 'coinfer zoo gc'") from error
+    return _parsed(description, path)
+
+
+def _parsed(description: bytes, path: Path) -> Artifact:
+    """What a description says, if it is that of the artifact that `path` is named after."""
+    try:
+        raw = msgspec.json.decode(description)
         artifact = Artifact(
             address=raw["address"],
             inputs=raw["inputs"],
@@ -267,7 +325,7 @@ def _described(path: Path) -> Artifact:
         )
         sound = raw["schema"] == SCHEMA and artifact.address == path.stem
         sound = sound and canonical_sha256(artifact.inputs) == artifact.address
-    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged ({error!r}); run 'coinfer zoo gc'") from error
     if not sound:
         raise ArtifactError(f"{path} does not describe what its name says; run 'coinfer zoo gc'")

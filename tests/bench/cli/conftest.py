@@ -84,6 +84,7 @@ class FakeEngine:
                     error=error,
                     seconds=0.01,
                     prepared_s=0.004,
+                    machine=None,
                 )
         finally:
             self.closed = True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
+from coinfer.__main__ import main
 from coinfer.cli.run import _Terminated
 from coinfer.store import resolve_run
 
@@ -246,3 +248,40 @@ def test_what_a_report_cannot_be_ordered_by_is_named(
     done = coinfer("report", tmp_path / "out", *options)
     assert done.exit_code == 2
     assert expected in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--executor", "dask"], "also give --scheduler tcp://HOST:PORT"),
+        (["--scheduler", "tcp://here:1"], "is for --executor dask"),
+        (["--executor", "dask", "--scheduler", "tcp://here:1", "-j", "2"], "(--nthreads)"),
+        (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:1"], "cannot be reached"),
+        (["--executor", "dask", "--scheduler", "nonsense://"], "cannot be reached"),
+    ],
+)
+def test_a_scheduler_that_cannot_be_used_is_one_line(
+    fake, suite_file, tmp_path, monkeypatch, capfd, options, said
+):
+    monkeypatch.setattr("coinfer.execute.dask.connect.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("sys.argv", ["coinfer", "run", str(suite_file), *options])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    told = capfd.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert not list(tmp_path.glob("results/runs/*"))
+
+
+def test_dask_that_is_not_installed_is_said_with_the_command(
+    fake, suite_file, coinfer, tmp_path, monkeypatch
+):
+    for name in [n for n in sys.modules if n.startswith(("distributed", "coinfer.execute.dask"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    where = ["--executor", "dask", "--scheduler", "tcp://here:1"]
+    done = coinfer("run", suite_file, "-o", tmp_path / "out", *where)
+    assert done.exit_code == 2
+    assert "pip install 'coinfer[dask]'" in done.stderr

@@ -275,3 +275,31 @@ def test_an_untrustworthy_emulation_gives_no_time_verdict():
     time, accuracy = within_run(cells, [P50, ACCURACY], Rules(), base="nonn")
     assert time.verdict == "not-comparable"
     assert accuracy.verdict == "same"
+
+
+def timed_on(cells, machine_of):
+    """The same cells, timed on named machines."""
+    return [
+        msgspec.structs.replace(stored, notes={"machine": machine_of(stored.cell)})
+        for stored in cells
+    ]
+
+
+def test_times_of_two_machines_are_in_no_statistic_together():
+    cells = run(by_method(50, 0.5), mode=["native"])
+    by_name = {
+        "one": lambda cell: "a",
+        "a machine a method": lambda cell: cell.method.variant,
+        "a machine a seed": lambda cell: "ab"[cell.run_seed % 2],
+    }
+    verdicts = {
+        name: one(within_run(timed_on(cells, named), [P50], Rules(), base="nonn"))
+        for name, named in by_name.items()
+    }
+    assert verdicts.pop("one").verdict == "faster"
+    for row in verdicts.values():
+        assert row.verdict == "not-comparable"
+        assert row.reason is not None
+        assert row.reason.startswith("measured on different machines: ")
+    for unnamed in against(cells, timed_on(cells, by_name["one"]), [P50]):
+        assert unnamed.reason == "measured on different machines: a and another"

@@ -5,6 +5,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,23 @@ def test_gc_removes_what_is_damaged_and_what_is_not_kept(zoo: Zoo) -> None:
     zoo.gc(keep=[good.address])
     assert [a.address for a in zoo.ls()] == [good.address]
     assert Zoo(zoo.root / "nowhere", zoo.shipped).gc() == []
+
+
+def test_an_artifact_that_is_sent_arrives_as_it_was_or_not_at_all(zoo: Zoo, tmp_path: Path) -> None:
+    made = zoo.put(INPUTS, tensors(), {"accuracy": 0.5})
+    there = Zoo(tmp_path / "there", tmp_path / "nothing")
+    packed = zoo.pack(made.address)
+    for damaged in (
+        replace(packed, content=packed.content[:-1] + b"?"),
+        replace(packed, description=packed.description[:-9]),
+    ):
+        with pytest.raises(ArtifactError):
+            there.unpack(made.address, damaged)
+    with pytest.raises(ArtifactError):
+        there.unpack("0" * 64, packed)
+    assert there.get(made.address) is None
+    assert there.unpack(made.address, packed).record == made.record
+    assert there.pack(made.address) == packed
 
 
 def test_export_copies_an_artifact_to_another_zoo(zoo: Zoo) -> None:

@@ -13,6 +13,7 @@ from coinfer.report.html.material import Material
 from coinfer.report.html.overview import cell_name, verdict
 from coinfer.report.numbers import milliseconds, percent
 from coinfer.store import RunFolder, StoredCell
+from coinfer.store.timings import machines
 
 # Said elsewhere in the details of a cell.
 _LEFT_OUT: Final = {"warnings"}
@@ -107,7 +108,9 @@ def machine(run: RunFolder) -> dict[str, Any]:
         environment = run.environment()
     except ResultError as error:
         return told | {"machine": str(error)}
-    return told | environment.identity | environment.readings
+    named = sorted(set(machines(run).values()))
+    several = {"machines": ", ".join(named)} if named else {}
+    return told | several | environment.identity | environment.readings
 
 
 def cells(material: Material) -> list[CellDetails]:

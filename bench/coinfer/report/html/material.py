@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from coinfer.metrics.latency import latencies_ms
 from coinfer.report.html.look import Look
-from coinfer.report.settings import gathered, varying_axes
+from coinfer.report.settings import MACHINE, gathered, value_on, varying_axes
 from coinfer.store import Contents, RunFolder, StoredCell
 from coinfer.suite import AXES, SEED_AXES
 
@@ -36,7 +36,7 @@ class Setting(NamedTuple):
     number : int
         By it the page knows what a filter hides.
     at : dict of str to str
-        Every axis that is no seed, and the run.
+        Every axis that is no seed, the machine, and the run.
     varying : tuple of str
         Axes on which the settings of the page differ.
     cells : tuple of StoredCell
@@ -148,12 +148,11 @@ class Material:
     @cached_property
     def settings(self) -> list[Setting]:
         """Settings in the order of the terminal report, run by run."""
-        fixed = [axis for axis in AXES if axis not in SEED_AXES]
+        fixed = [*(axis for axis in AXES if axis not in SEED_AXES), MACHINE]
         made: list[Setting] = []
         for run in self.runs:
             for cells in gathered(run.contents.cells, self.axes[: self._own]).values():
-                coordinates = cells[0].cell.coordinates
-                at = {axis: _text(coordinates[axis]) for axis in fixed} | {RUN: run.name}
+                at = {axis: _text(value_on(axis, cells[0])) for axis in fixed} | {RUN: run.name}
                 made.append(Setting(len(made), at, self.axes, tuple(cells)))
         return made
 
