@@ -14,7 +14,9 @@ def cell(method, real, emulation, deadline_ms=400.0):
     if emulation is not None:
         figures["emulation"] = emulation
     return SimpleNamespace(
-        figures=figures, cell=SimpleNamespace(coordinates=coordinates, deadline_ms=deadline_ms)
+        figures=figures,
+        notes={},
+        cell=SimpleNamespace(coordinates=coordinates, deadline_ms=deadline_ms),
     )
 
 
