@@ -30,7 +30,7 @@ HARD_LIMIT: Final = 2
 _HANDSHAKES: Final = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "key not allowed",
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "handshake without the host's key",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "handshake that is not CURVE",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "handshake that broke off",
 }
 
 Hear = Callable[[bytes, Sequence[bytes], str | None], None]
