@@ -247,11 +247,10 @@ def run(
     from coinfer.cli import engine
     from coinfer.cli.choose import cells_of
     from coinfer.cli.console import progress_console
-    from coinfer.cli.session import carry_out, todo
-    from coinfer.cli.training_view import TrainingView
-    from coinfer.cli.view import view_for
-    from coinfer.store import RunFolder
-    from coinfer.store.runfolder import check_writable
+    from coinfer.cli.perform import perform
+    from coinfer.cli.session import todo
+    from coinfer.store import RunFolder, find_same
+    from coinfer.store.output import check_writable
 
     chosen = {name: _values(given) for name, given in (axes or {}).items()}
     resolved, cells = cells_of(str(suite), chosen)
@@ -263,17 +262,10 @@ def run(
         cells, workers=workers, scheduler=scheduler, say=partial(console.print, markup=False)
     ) as executor:
         environment = executor.environment
-        found = None if force else RunFolder.resume(folder, resolved, environment)
+        found = None if force else find_same(folder, resolved, environment)
         found = found or RunFolder.create(folder, resolved, cells, environment)
-        with found.writing():
-            with TrainingView(console, quiet=not progress) as training:
-                executor.train(cells, training.progress)
-            plan = todo(found, cells, engine.inputs_hash)
-            with view_for(console, plan.cells, quiet=not progress) as view:
-                finished = executor.run_cells(
-                    plan.cells, timeout_s=timeout_s, on_progress=view.progress
-                )
-                carry_out(found, plan, finished, view)
+        what = partial(todo, cells=cells, inputs_hash=engine.inputs_hash)
+        perform(found, cells, what, executor, timeout_s, quiet=not progress)
     return Run(found)
 
 

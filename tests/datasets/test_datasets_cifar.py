@@ -267,7 +267,7 @@ def test_the_manifest_describes_the_published_sets():
 def test_the_suites_of_the_papers_can_be_planned_for(
     stand_ins, tmp_path, monkeypatch, suite, name, methods
 ):
-    monkeypatch.setattr("coinfer.execute.prepare.dataset", coinfer_datasets.load)
+    monkeypatch.setattr("coinfer.execute.planned.dataset", coinfer_datasets.load)
     archive = f"{name}-python.tar.gz"
     (tmp_path / archive).write_bytes(stand_ins[archive][2])
     monkeypatch.setenv(places.DATA_VARIABLE, str(tmp_path))

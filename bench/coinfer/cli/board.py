@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _device(options: argparse.Namespace) -> None:
     from coinfer.cluster import is_loopback
-    from coinfer.runtime.boards import Agent, KeyFolder
+    from coinfer.runtime.boards import KeyFolder, take_part
     from coinfer.runtime.boards.keys import HOST
     from coinfer.runtime.realtime.remote import Remote
 
@@ -112,7 +112,7 @@ def _device(options: argparse.Namespace) -> None:
         logging.getLogger("coinfer.device").info(
             "%s dials %s, %s", options.name, options.connect, "CURVE" if keys else "in the clear"
         )
-        Agent(options.name, options.connect, Remote(keys), shelf, coinfer.__version__).run()
+        take_part(options.name, options.connect, Remote(keys), shelf, coinfer.__version__)
 
 
 def _check_name(name: str) -> None:

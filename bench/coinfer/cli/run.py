@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from coinfer.cli.console import RUNS, output_console, progress_console
+from coinfer.cli.console import RUNS, output_console
 from coinfer.cli.options import AxisOption, MethodOption
 
 if TYPE_CHECKING:
-    from coinfer.cli.session import Todo
-    from coinfer.execute import Executor
     from coinfer.store import RunFolder
     from coinfer.suite import Cell
 
@@ -93,9 +91,10 @@ def run(
     from coinfer.cli import engine
     from coinfer.cli.beforehand import show_cells, told_time
     from coinfer.cli.choose import cells_of, overrides_of
+    from coinfer.cli.perform import perform
     from coinfer.cli.session import todo
-    from coinfer.store import RunFolder
-    from coinfer.store.runfolder import check_writable
+    from coinfer.store import RunFolder, find_same
+    from coinfer.store.output import check_writable
     from coinfer.store.timings import estimate
 
     _check_where(where, scheduler, workers)
@@ -112,7 +111,7 @@ def run(
     engine.check(cells, resolved.origin)
     with engine.executor(cells, workers=workers, scheduler=scheduler, say=_say) as executor:
         environment = executor.environment
-        folder = None if force else RunFolder.resume(output, resolved, environment)
+        folder = None if force else find_same(output, resolved, environment)
         what = partial(
             todo,
             cells=cells,
@@ -132,42 +131,12 @@ def run(
         before = signal.signal(signal.SIGTERM, _on_sigterm)
         try:
             folder = folder or RunFolder.create(output, resolved, cells, environment)
-            _carry_out(folder, cells, what, executor, timeout, quiet)
+            perform(folder, cells, what, executor, timeout, quiet=quiet)
         except KeyboardInterrupt as stop:
             _say_stopped(folder, stop)
         finally:
             signal.signal(signal.SIGTERM, before)
     _report(folder, quiet)
-
-
-def _carry_out(
-    folder: RunFolder,
-    cells: Sequence[Cell],
-    what: Callable[[RunFolder], Todo],
-    executor: Executor,
-    timeout_s: float | None,
-    quiet: bool,
-) -> None:
-    from coinfer.cli.beforehand import told_before
-    from coinfer.cli.session import carry_out
-    from coinfer.cli.training_view import TrainingView
-    from coinfer.cli.view import view_for
-
-    console = progress_console()
-    with folder.writing():
-        # What a result depends on includes the weights, so they are made before anything is
-        # called done; with a full zoo this says nothing.
-        with TrainingView(console, quiet) as training:
-            executor.train(cells, training.progress)
-        plan = what(folder)
-        if not quiet:
-            for line in told_before(cells, plan):
-                console.print(line)
-        with view_for(console, plan.cells, quiet) as view:
-            finished = executor.run_cells(
-                plan.cells, timeout_s=timeout_s, on_progress=view.progress
-            )
-            carry_out(folder, plan, finished, view)
 
 
 def _report(folder: RunFolder, quiet: bool) -> None:

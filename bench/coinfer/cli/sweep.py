@@ -28,7 +28,7 @@ def sweep(
     from coinfer.cli.choose import cells_of, overrides_of
     from coinfer.cli.training_view import TrainingView
     from coinfer.store import write_sweep
-    from coinfer.store.runfolder import check_writable
+    from coinfer.store.output import check_writable
 
     resolved, cells = cells_of(suite, overrides_of(method or (), axis or (), None, None))
     check_writable(output)

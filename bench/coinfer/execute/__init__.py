@@ -4,7 +4,8 @@ from coinfer.execute.calibrate import calibrate
 from coinfer.execute.executor import Executor
 from coinfer.execute.inputs import inputs_hash
 from coinfer.execute.local import run_cells
-from coinfer.execute.prepare import check, plan_notes, train
+from coinfer.execute.planned import check, plan_notes
+from coinfer.execute.prepare import train
 from coinfer.execute.stage_costs import measurable_stages
 from coinfer.execute.worker import Finished, OnProgress, Progress
 

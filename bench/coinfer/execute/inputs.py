@@ -14,7 +14,8 @@ import msgspec
 
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.contract import Deployment
-from coinfer.execute.prepare import dataset, prepare
+from coinfer.execute.prepare import prepare
+from coinfer.execute.profiles import dataset
 from coinfer.methods import method
 from coinfer.suite import Cell
 

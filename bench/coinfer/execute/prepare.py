@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
-import coinfer_datasets
-from coinfer.cluster.workload import SEARCH
 from coinfer.contract import Batching, Deployment
-from coinfer.errors import PlanError, UsageError
-from coinfer.methods import Method, Profile, Workshop, method
-from coinfer.methods.architectures import architectures
-from coinfer.models import TeacherSpec, canonical_sha256
-from coinfer.planning import PARTITIONERS
-from coinfer.runtime.boards.crew import entrance
-from coinfer.runtime.boards.keys import KeyFolder
+from coinfer.errors import PlanError
+from coinfer.execute.profiles import method_of, profile_of, recipe_of, said, teacher_spec
+from coinfer.methods import Method, Profile, Workshop
 from coinfer.suite import Cell
 from coinfer.training import (
     OnProgress,
-    Recipe,
-    TeacherArtifact,
     Zoo,
     fit_teacher,
-    recipe,
-    remembering_partitioner,
-    teacher_inputs,
     user_zoo,
 )
-from coinfer_kernels import backend
-from coinfer_kernels.errors import BackendError
 
 
 class Prepared(NamedTuple):
@@ -136,18 +121,18 @@ def fitted(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Fitted:
     DatasetError
         If something must be trained and the data set is missing.
     """
-    steps = _method(cell)
-    how = _recipe(cell)
+    steps = method_of(cell)
+    how = recipe_of(cell)
     workshop = Workshop(zoo, how, cell.train_seed, progress)
     teacher = fit_teacher(
         cell.dataset,
-        _teacher_spec(cell),
+        teacher_spec(cell),
         how.teacher,
         cell.train_seed,
         workshop.zoo,
         progress,
     )
-    profile = _profile(cell, teacher, workshop.zoo)
+    profile = profile_of(cell, teacher, workshop.zoo)
     plan = steps.fit(steps.plan(profile, cell.cluster), profile, workshop)
     return Fitted(steps, plan, profile, workshop)
 
@@ -158,7 +143,7 @@ def _prepare(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Prepared:
     deployment = _batched(steps.deploy(plan, profile, cell.cluster), cell)
     notes = {
         **(deployment.notes or {}),
-        **_said(cell, deployment.predicted_latency_ns or 0),
+        **said(cell, deployment.predicted_latency_ns or 0),
         "teacher_test_accuracy": profile.teacher.test_accuracy,
     }
     # Teachers' answers to whole training sets are needed no more.
@@ -188,57 +173,6 @@ def _batched(deployment: Deployment, cell: Cell) -> Deployment:
     return dataclasses.replace(deployment, batching=batching)
 
 
-def check(cell: Cell) -> None:
-    """Refuse a cell that cannot be planned, or whose test images are missing; trains nothing.
-
-    Raises
-    ------
-    PlanError
-        If no feasible plan exists.
-    DatasetError
-        If the images cannot be found.
-    UsageError
-        If the back end of the kernels does not work here, or keys for its boards are missing.
-    """
-    try:
-        backend.load(cell.kernels)
-    except BackendError as error:
-        others = ", ".join(backend.available())
-        raise UsageError(
-            f"kernels = {cell.kernels!r}: {error}; what works here: {others} (-a kernels=NAME)"
-        ) from None
-    if cell.workload.rate_rps == SEARCH and cell.mode != "virtual":
-        raise UsageError(
-            f"{cell.key}: rate_rps = {SEARCH!r} is for virtual time, where a rate gives the same "
-            f"shares again; search there (-a mode=virtual), then run {cell.mode!r} at that rate"
-        )
-    if cell.mode == "native" and cell.cluster.boards is not None:
-        entrance(cell.cluster.boards, KeyFolder())
-    dataset(cell.dataset)
-    _method(cell).plan(_profile(cell, _stand_in(cell)), cell.cluster)
-
-
-def plan_notes(cell: Cell) -> dict[str, Any]:
-    """What the planner has to say about a cell; trains nothing.
-
-    Raises
-    ------
-    PlanError
-        If no feasible plan exists, or the teacher, whose filters are cut, is not trained yet.
-    """
-    spec, how = _teacher_spec(cell), _recipe(cell)
-    address = canonical_sha256(teacher_inputs(cell.dataset, spec, how.teacher, cell.train_seed))
-    zoo = Zoo()
-    if zoo.get(address) is None:
-        raise PlanError(
-            f"no teacher {spec.name} of recipe {how.name!r} and seed {cell.train_seed} in the "
-            "zoo, and planning cuts its filters; run 'coinfer train SUITE' first"
-        )
-    teacher = fit_teacher(cell.dataset, spec, how.teacher, cell.train_seed, zoo)
-    plan = _method(cell).plan(_profile(cell, teacher, zoo), cell.cluster)
-    return {**plan.describe(), **_said(cell, plan.predicted_ns)}
-
-
 def train(cells: Sequence[Cell], on_progress: OnProgress, *, anew: bool = False) -> None:
     """Train every model that the cells need and the zoo lacks.
 
@@ -258,75 +192,6 @@ def train(cells: Sequence[Cell], on_progress: OnProgress, *, anew: bool = False)
 def artifacts_of(cells: Iterable[Cell]) -> dict[str, str]:
     """Digests of all that prepared cells took from the zoo, by address."""
     return {a: sha256 for cell in cells for a, sha256 in prepare(cell).artifacts.items()}
-
-
-@cache
-def dataset(name: str) -> coinfer_datasets.Dataset:
-    """Data set by name, loaded once."""
-    return coinfer_datasets.load(name)
-
-
-def _method(cell: Cell) -> Method[Any]:
-    kind = method(cell.method.base)
-    return kind(msgspec.convert(cell.method.parameters, kind.Parameters))
-
-
-def _said(cell: Cell, predicted_ns: int) -> dict[str, Any]:
-    """What is noted of every plan."""
-    return {
-        "parameters": cell.method.parameters,
-        "recipe": _recipe(cell).name,
-        "predicted_latency_ms": predicted_ns / 1e6,
-    }
-
-
-def _recipe(cell: Cell) -> Recipe:
-    name = cell.method.parameters["recipe"]
-    base = coinfer_datasets.info(cell.dataset).base
-    if name == "auto":
-        name = "smoke" if base == "digits" else "quickstart"
-    return recipe(name, base)
-
-
-def _teacher_spec(cell: Cell) -> TeacherSpec:
-    return architectures(coinfer_datasets.info(cell.dataset).base).teacher
-
-
-def _profile(cell: Cell, teacher: TeacherArtifact, zoo: Zoo | None = None) -> Profile:
-    networks = architectures(coinfer_datasets.info(cell.dataset).base)
-    cuts = PARTITIONERS
-    if zoo is not None:
-        cuts = {rule: remembering_partitioner(teacher, rule, zoo) for rule in PARTITIONERS}
-    return Profile(
-        dataset=cell.dataset,
-        teacher=teacher,
-        # A cell that was stored before the parameter was there does not say it.
-        students=networks.students(cell.method.parameters.get("students", "pair")),
-        encoding=cell.encoding,
-        deadline_ns=round(cell.deadline_ms * 1e6),
-        partitioners=cuts,
-    )
-
-
-def _stand_in(cell: Cell) -> TeacherArtifact:
-    """A teacher of the right size with a featureless activation graph: enough to check a plan."""
-    info = coinfer_datasets.info(cell.dataset)
-    spec = _teacher_spec(cell)
-    filters = round(4 * spec.first_channels * spec.width)
-    graph = np.ones((filters, filters), np.float32) - np.eye(filters, dtype=np.float32)
-    return TeacherArtifact(
-        dataset=info.base,
-        spec=spec,
-        shape=info.shape,
-        classes=len(info.classes),
-        filters=filters,
-        train_seed=cell.train_seed,
-        address="",
-        weights_sha256="",
-        validation_accuracy=0.0,
-        test_accuracy=0.0,
-        activation_graph=graph,
-    )
 
 
 def _peak_memory_bytes(cell: Cell, deployment: Deployment) -> int:

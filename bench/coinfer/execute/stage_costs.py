@@ -10,7 +10,8 @@ import numpy as np
 
 from coinfer.cluster.cost_table import CostTable, stage_key
 from coinfer.contract import INPUT, SOURCE, Deployment, Need, Stage, gate_of
-from coinfer.execute.prepare import dataset, prepare
+from coinfer.execute.prepare import prepare
+from coinfer.execute.profiles import dataset
 from coinfer.runtime.runner import Runner, Value
 from coinfer.suite import Cell
 from coinfer.training.modules import build

@@ -3,7 +3,8 @@
 from coinfer.runtime.record import Record, Span
 from coinfer.store.benchmarks import BenchmarkFile, is_benchmark_file, read_benchmarks
 from coinfer.store.environment import Environment, capture
-from coinfer.store.runfolder import Contents, RunFolder, find_runs, resolve_run
+from coinfer.store.finding import find_runs, find_same, resolve_run
+from coinfer.store.runfolder import Contents, RunFolder
 from coinfer.store.schema import RESULT_SCHEMA, RunInfo, StoredCell
 from coinfer.store.sweeps import SWEEP_SCHEMA, StoredSweep, write_sweep
 
@@ -21,6 +22,7 @@ __all__ = [
     "StoredSweep",
     "capture",
     "find_runs",
+    "find_same",
     "is_benchmark_file",
     "read_benchmarks",
     "resolve_run",

@@ -18,7 +18,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -29,6 +28,7 @@ from coinfer.errors import ResultError, UsageError
 from coinfer.runtime.record import Record, Span
 from coinfer.store.atomic import clear_aside, is_aside, write_file, write_folder
 from coinfer.store.environment import Environment
+from coinfer.store.output import fresh_folder, unwritable
 from coinfer.store.records import (
     decode_records,
     decode_spans,
@@ -107,22 +107,13 @@ class RunFolder:
             cells=tuple(c.key for c in cells),
         )
         try:
-            path = _fresh(output, stem)
+            path = fresh_folder(output, stem)
             (path / "cells").mkdir()
             write_file(path / "environment.json", to_json(environment))
             write_file(path / "run.json", to_json(info))
         except OSError as error:
             raise unwritable(output, error) from None
         return cls(path)
-
-    @classmethod
-    def resume(cls, output: Path, suite: Suite, environment: Environment) -> RunFolder | None:
-        """Newest run of the identical suite on this machine, if there is one."""
-        wanted = (suite_sha256(suite), environment.fingerprint, coinfer.__version__)
-        for run in find_runs(output):
-            if (run.info.suite_sha256, run.info.fingerprint, run.info.coinfer) == wanted:
-                return run
-        return None
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -288,81 +279,3 @@ def suite_sha256(suite: Suite) -> str:
     """Digest of what a resolved suite says, wherever its file lies."""
     said = msgspec.structs.replace(suite, origin="")
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
-
-
-def find_runs(output: Path) -> list[RunFolder]:
-    """Readable runs directly below a folder, newest first."""
-    runs = []
-    for path in output.glob("*/run.json"):
-        with contextlib.suppress(ResultError):
-            runs.append(RunFolder(path.parent))
-    return sorted(runs, key=lambda run: (run.info.started, run.path.name), reverse=True)
-
-
-def resolve_run(path: Path) -> RunFolder:
-    """Run that a path means: a run folder, or the newest run in an output folder.
-
-    ``reference/NAME`` is a run that comes with the package, where no such path exists.
-
-    Raises
-    ------
-    UsageError
-        If there is none.
-    ResultError
-        If it is damaged or of a newer schema.
-    """
-    if (path / "run.json").exists():
-        return RunFolder(path)
-    runs = find_runs(path)
-    if runs:
-        return runs[0]
-    if not path.exists() and path.parts[:1] == ("reference",):
-        return RunFolder(Path(str(files("coinfer"))) / path)
-    damaged = sorted(path.glob("*/run.json"))
-    if damaged:
-        return RunFolder(damaged[-1].parent)
-    what = "holds no run" if path.exists() else "does not exist"
-    raise UsageError(
-        f"{path}: {what}; give a run folder or the folder that 'coinfer run -o' was given"
-    )
-
-
-def check_writable(output: Path) -> None:
-    """Refuse an output folder that cannot be written, before any work starts.
-
-    Nothing is left behind, and no folder is made: the nearest one that exists is tried.
-
-    Raises
-    ------
-    UsageError
-    """
-    nearest = output.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        raise UsageError(f"{output}: cannot be written: {nearest} is no folder")
-    probe = nearest / f".coinfer-probe-{os.getpid()}"
-    try:
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as error:
-        raise unwritable(output, error) from None
-
-
-def unwritable(path: Path, error: OSError) -> UsageError:
-    """Say that results cannot go to a folder, and what to do."""
-    return UsageError(f"{path}: cannot be written: {error.strerror}; choose another with -o")
-
-
-def _fresh(output: Path, stem: str) -> Path:
-    """Make a new folder; two runs started within a second get two."""
-    output.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        path = output / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            path.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return path

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from coinfer.store.runfolder import TIMINGS, RunFolder, find_runs
+from coinfer.store.finding import find_runs
+from coinfer.store.runfolder import TIMINGS, RunFolder
 from coinfer.suite import Cell, Suite
 
 _SEEDS: Final = re.compile(r",train_seed=\d+,run_seed=\d+,repeat=\d+$")

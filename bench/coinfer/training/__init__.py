@@ -1,5 +1,6 @@
 """Training: recipes, losses, and the zoo that keeps what was trained."""
 
+from coinfer.training.artifacts import Artifact, Packed
 from coinfer.training.calibration import SplitOutputs, split_outputs
 from coinfer.training.confidence import Reliability, fit_temperature, reliability
 from coinfer.training.fusion import FusedArtifact, FusionName, fit_fusion
@@ -19,7 +20,7 @@ from coinfer.training.single import SingleArtifact, fit_single
 from coinfer.training.subset_head import SubsetHeadArtifact, fit_subset_head
 from coinfer.training.teacher import TeacherArtifact, fit_teacher, load_teacher, teacher_inputs
 from coinfer.training.views import teacher_views
-from coinfer.training.zoo import Artifact, Packed, Zoo, shipped_zoo, user_zoo
+from coinfer.training.zoo import Zoo, shipped_zoo, user_zoo
 
 __all__ = [
     "RECIPES",

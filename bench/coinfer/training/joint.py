@@ -21,6 +21,7 @@ from coinfer.models import (
     canonical_sha256,
     state_tensors,
 )
+from coinfer.training.artifacts import Artifact
 from coinfer.training.images import Pictures
 from coinfer.training.lessons import Lessons
 from coinfer.training.loop import OnProgress, accuracy, fit, initialise, outputs
@@ -29,7 +30,7 @@ from coinfer.training.provenance import provenance
 from coinfer.training.recipe import StudentRecipe
 from coinfer.training.teacher import VERSION, TeacherArtifact
 from coinfer.training.views import Views, teacher_views
-from coinfer.training.zoo import Artifact, Zoo
+from coinfer.training.zoo import Zoo
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 import coinfer_datasets
 from coinfer.errors import UsageError
 from coinfer.models import Classifier, TeacherSpec, builtins, canonical_sha256, state_tensors
+from coinfer.training.artifacts import Artifact
 from coinfer.training.images import Pictures, generator
 from coinfer.training.lessons import Lessons
 from coinfer.training.loop import OnProgress, accuracy, fit, initialise, outputs
@@ -24,7 +25,7 @@ from coinfer.training.provenance import provenance
 from coinfer.training.recipe import StudentRecipe
 from coinfer.training.teacher import VERSION, TeacherArtifact
 from coinfer.training.views import teacher_views
-from coinfer.training.zoo import Artifact, Zoo
+from coinfer.training.zoo import Zoo
 
 
 @dataclass(frozen=True)

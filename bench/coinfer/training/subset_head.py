@@ -16,6 +16,7 @@ from torch import Tensor
 
 import coinfer_datasets
 from coinfer.models import AnySubsetHead, JointModel, builtins, state_tensors
+from coinfer.training.artifacts import Artifact
 from coinfer.training.images import Pictures, generator
 from coinfer.training.joint import JointArtifact, load_joint
 from coinfer.training.loop import (
@@ -32,7 +33,7 @@ from coinfer.training.provenance import provenance
 from coinfer.training.recipe import Recipe, SubsetHeadRecipe
 from coinfer.training.teacher import VERSION, TeacherArtifact
 from coinfer.training.views import Views, teacher_views
-from coinfer.training.zoo import Artifact, Zoo
+from coinfer.training.zoo import Zoo
 
 _VALIDATION_ROUNDS = 8
 

@@ -15,11 +15,12 @@ from torch.nn import functional as F
 import coinfer_datasets
 from coinfer.models import Classifier, TeacherSpec, builtins, canonical_sha256, state_tensors
 from coinfer.planning.graph import activation_graph
+from coinfer.training.artifacts import Artifact
 from coinfer.training.images import Pictures
 from coinfer.training.loop import OnProgress, accuracy, fit, initialise, outputs
 from coinfer.training.provenance import provenance
 from coinfer.training.recipe import TeacherRecipe
-from coinfer.training.zoo import Artifact, Zoo
+from coinfer.training.zoo import Zoo
 
 # Raised when the training code changes what comes out for the same recipe.
 VERSION = 1

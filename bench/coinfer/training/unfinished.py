@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from coinfer.training.zoo import write_aside
+from coinfer.training.artifacts import write_aside
 
 _MODEL, _MOMENTUM, _STATE = "model.", "momentum.", "state"
 

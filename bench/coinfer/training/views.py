@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from coinfer.training.artifacts import Artifact
 from coinfer.training.images import Pictures, fixed_views
 from coinfer.training.loop import OnProgress, Progress, left_s, outputs
 from coinfer.training.recipe import StudentRecipe
 from coinfer.training.teacher import VERSION, TeacherArtifact, load_teacher
-from coinfer.training.zoo import Artifact, Zoo
+from coinfer.training.zoo import Zoo
 from coinfer_datasets import Dataset
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,45 +20,18 @@ from torch import Tensor
 
 from coinfer.errors import ArtifactError
 from coinfer.models import canonical_sha256
+from coinfer.training.artifacts import (
+    SCHEMA,
+    Artifact,
+    Packed,
+    described,
+    parsed,
+    verified,
+    write_aside,
+)
 from coinfer.training.locks import exclusive
 
-SCHEMA = 1
 ZOO_VARIABLE = "COINFER_ZOO"
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One entry of the zoo.
-
-    Attributes
-    ----------
-    address : str
-        Hex sha256 of the canonical JSON of `inputs`.
-    inputs : Mapping[str, Any]
-        What decides the content; ``what`` names the kind.
-    record : Mapping[str, Any]
-        Figures and provenance.
-    weights_sha256 : str
-        Hex sha256 of the safetensors file.
-    path : Path
-        The safetensors file.
-    """
-
-    address: str
-    inputs: Mapping[str, Any]
-    record: Mapping[str, Any]
-    weights_sha256: str
-    path: Path
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Load the tensors.
-
-        Raises
-        ------
-        ArtifactError
-            If the file is missing or its digest is not `weights_sha256`.
-        """
-        return safetensors.torch.load(_verified(self.path, self.weights_sha256))
 
 
 def user_zoo() -> Path:
@@ -74,21 +45,6 @@ def user_zoo() -> Path:
 def shipped_zoo() -> Path:
     """Return the read-only folder of models that come with the package."""
     return Path(str(files("coinfer") / "zoo"))
-
-
-@dataclass(frozen=True)
-class Packed:
-    """Both files of an artifact, on their way to another machine.
-
-    Attributes
-    ----------
-    description : bytes
-    content : bytes
-        The safetensors file.
-    """
-
-    description: bytes
-    content: bytes
 
 
 class Zoo:
@@ -123,7 +79,7 @@ class Zoo:
         for folder in (self.root, self.shipped):
             path = folder / f"{address}.json"
             if path.is_file():
-                return self._using(_described(path))
+                return self._using(described(path))
         return None
 
     def put(
@@ -160,7 +116,7 @@ class Zoo:
         text = msgspec.json.format(msgspec.json.encode(description), indent=2)
         write_aside(self.root / f"{address}.json", text + b"\n")
         self.unfinished(address).unlink(missing_ok=True)
-        return self._using(_described(self.root / f"{address}.json"))
+        return self._using(described(self.root / f"{address}.json"))
 
     def find_or_make(self, inputs: Mapping[str, Any], make: Callable[[], Artifact]) -> Artifact:
         """Return the artifact of `inputs`, or what `make` puts there.
@@ -206,9 +162,9 @@ class Zoo:
         for path in self._descriptions():
             # A cheap look at the text spares parsing hundreds of descriptions.
             if sha256.encode() in path.read_bytes():
-                artifact = _described(path)
+                artifact = described(path)
                 if artifact.weights_sha256 == sha256:
-                    return _verified(artifact.path, sha256)
+                    return verified(artifact.path, sha256)
         raise ArtifactError(
             f"no weights {sha256} in {self.root} or {self.shipped}; train them with "
             "'coinfer train', or copy both files of the artifact there"
@@ -216,7 +172,7 @@ class Zoo:
 
     def ls(self) -> list[Artifact]:
         """List all artifacts, the user's first."""
-        return [_described(path) for path in self._descriptions()]
+        return [described(path) for path in self._descriptions()]
 
     def gc(self, keep: Collection[str] | None = None) -> list[Path]:
         """Remove what is half-written or damaged from the user's folder.
@@ -236,7 +192,7 @@ class Zoo:
         sound: set[str] = set()
         for path in self.root.glob("*.json"):
             try:
-                artifact = _described(path)
+                artifact = described(path)
                 artifact.tensors()
             except ArtifactError:
                 continue
@@ -274,7 +230,7 @@ class Zoo:
         artifact = self.get(address)
         if artifact is None:
             raise ArtifactError(f"no artifact {address} in {self.root} or {self.shipped}")
-        content = _verified(artifact.path, artifact.weights_sha256)
+        content = verified(artifact.path, artifact.weights_sha256)
         return Packed(artifact.path.with_suffix(".json").read_bytes(), content)
 
     def unpack(self, address: str, packed: Packed) -> Artifact:
@@ -287,7 +243,7 @@ class Zoo:
         """
         self.root.mkdir(parents=True, exist_ok=True)
         target = self.root / f"{address}.json"
-        artifact = _parsed(packed.description, target)
+        artifact = parsed(packed.description, target)
         if hashlib.sha256(packed.content).hexdigest() != artifact.weights_sha256:
             raise ArtifactError(f"artifact {address} was damaged on its way; send it again")
         write_aside(artifact.path, packed.content)
@@ -304,55 +260,5 @@ class Zoo:
                 yield from sorted(folder.glob("*.json"))
 
 
-def _described(path: Path) -> Artifact:
-    try:
-        description = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path} is damaged ({error!r}); run 'coinfer zoo gc'") from error
-    return _parsed(description, path)
-
-
-def _parsed(description: bytes, path: Path) -> Artifact:
-    """What a description says, if it is that of the artifact that `path` is named after."""
-    try:
-        raw = msgspec.json.decode(description)
-        artifact = Artifact(
-            address=raw["address"],
-            inputs=raw["inputs"],
-            record=raw["record"],
-            weights_sha256=raw["weights_sha256"],
-            path=path.with_suffix(".safetensors"),
-        )
-        sound = raw["schema"] == SCHEMA and artifact.address == path.stem
-        sound = sound and canonical_sha256(artifact.inputs) == artifact.address
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is damaged ({error!r}); run 'coinfer zoo gc'") from error
-    if not sound:
-        raise ArtifactError(f"{path} does not describe what its name says; run 'coinfer zoo gc'")
-    return artifact
-
-
-def _verified(path: Path, sha256: str) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path} is missing; run 'coinfer zoo gc' and train again") from error
-    actual = hashlib.sha256(content).hexdigest()
-    if actual != sha256:
-        raise ArtifactError(
-            f"{path} has digest {actual}, not {sha256}; run 'coinfer zoo gc' and train again"
-        )
-    return content
-
-
 def _digest_or_none(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def write_aside(path: Path, content: bytes) -> None:
-    """Write a file aside and rename it, so that no reader sees half of it."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-    Path(aside).chmod(0o644)
-    Path(aside).replace(path)

@@ -87,7 +87,7 @@ def test_workers_killed_in_the_middle_change_nothing(cluster, tmp_path, monkeypa
         views.append(Killing(cluster))
         return views[-1]
 
-    monkeypatch.setattr("coinfer.cli.view.view_for", viewed)
+    monkeypatch.setattr("coinfer.cli.perform.view_for", viewed)
     options = {"axes": AXES, "output": tmp_path / "there", "scheduler": address}
     there = coinfer.run("smoke", progress=False, **options)
     assert views[0].killed

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-
 import msgspec
 import pytest
 
 from coinfer.errors import PlanError
 from coinfer.execute import run_cells
+from coinfer.execute.profiles import method_of, profile_of, stand_in
 from coinfer.methods import parameter_types
 from coinfer.suite import expand, load_suite
 
@@ -54,7 +53,6 @@ def test_methods_without_exits_tell_nothing_of_them():
     assert "exit_rule" not in finished("nonn").told
 
 
-prepare = importlib.import_module("coinfer.execute.prepare")
 SWEPT = load_suite("distree-sweep").axes.method
 
 
@@ -65,8 +63,7 @@ def planned(name: str, **parameters):
     choice = cell.method
     choice = msgspec.structs.replace(choice, parameters={**choice.parameters, **parameters})
     cell = msgspec.structs.replace(cell, method=choice)
-    profile = prepare._profile(cell, prepare._stand_in(cell))
-    return prepare._method(cell).plan(profile, cell.cluster)
+    return method_of(cell).plan(profile_of(cell, stand_in(cell)), cell.cluster)
 
 
 RIVALS = ("single", "ensemble-8", "nonn")

@@ -11,7 +11,8 @@ import coinfer_datasets
 from coinfer.cluster import Cluster, Device, Fault, FaultList, Link
 from coinfer.errors import PlanError
 from coinfer.execute.cell import run_cell
-from coinfer.execute.prepare import check, prepare
+from coinfer.execute.planned import check
+from coinfer.execute.prepare import prepare
 from coinfer.models import Classifier, JointModel, JointSpec, StudentSpec, TeacherSpec
 from coinfer.runtime.runner import Runner
 from coinfer.training import Zoo

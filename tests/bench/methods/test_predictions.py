@@ -12,7 +12,8 @@ from coinfer.cluster import CLUSTERS
 from coinfer.cluster.cost_table import KernelCost
 from coinfer.errors import PlanError
 from coinfer.execute.cell import scenario
-from coinfer.execute.prepare import Prepared, _profile, _stand_in
+from coinfer.execute.prepare import Prepared
+from coinfer.execute.profiles import profile_of, stand_in
 from coinfer.methods import method, parameter_types
 from coinfer.models import JointSpec, TeacherSpec, build
 from coinfer.runtime.runner import Runner
@@ -82,7 +83,7 @@ def planned(base, cluster_name, encoding="int8", **parameters):
         method=choice,
     )
     steps = method(base)(kind(**parameters))
-    profile = _profile(cell, _stand_in(cell))
+    profile = profile_of(cell, stand_in(cell))
     plan = steps.fit(steps.plan(profile, cell.cluster), profile, Untrained())
     return cell, plan, steps.deploy(plan, profile, cell.cluster)
 

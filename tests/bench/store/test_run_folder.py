@@ -13,9 +13,9 @@ import pytest
 
 from coinfer.errors import ResultError, UsageError
 from coinfer.runtime.record import Record
-from coinfer.store import RESULT_SCHEMA, Environment, RunFolder, StoredCell, resolve_run
+from coinfer.store import RESULT_SCHEMA, Environment, RunFolder, StoredCell, find_same, resolve_run
+from coinfer.store.output import check_writable
 from coinfer.store.records import decode_records, encode_records
-from coinfer.store.runfolder import check_writable
 from coinfer.suite import expand, resolve
 from coinfer.suite.load import read_suite
 
@@ -166,15 +166,15 @@ def test_a_path_means_a_run_or_the_newest_below_it(run, tmp_path):
 
 def test_only_the_identical_suite_on_the_same_machine_is_resumed(run, tmp_path):
     out = tmp_path / "out"
-    assert RunFolder.resume(out, SUITE, HERE).path == run.path
+    assert find_same(out, SUITE, HERE).path == run.path
     moved = msgspec.structs.replace(SUITE, origin="elsewhere.toml")
-    assert RunFolder.resume(out, moved, HERE).path == run.path
+    assert find_same(out, moved, HERE).path == run.path
     other = resolve(SUITE, {"run_seed": [0]})
-    assert RunFolder.resume(out, other, HERE) is None
+    assert find_same(out, other, HERE) is None
     busy = msgspec.structs.replace(HERE, readings={"load_1min": 9.0})
-    assert RunFolder.resume(out, SUITE, busy).path == run.path
+    assert find_same(out, SUITE, busy).path == run.path
     away = msgspec.structs.replace(HERE, identity={"cpu": "other", "torch": "2"})
-    assert RunFolder.resume(out, SUITE, away) is None
+    assert find_same(out, SUITE, away) is None
 
 
 def test_two_writers_at_once_are_refused(run):

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from coinfer.cluster.cost_table import load_cost_table
 from coinfer.errors import DatasetError
 from coinfer.execute.inputs import code_sha256, modules_of, source_sha256
-from coinfer.execute.prepare import dataset, prepare
+from coinfer.execute.prepare import prepare
+from coinfer.execute.profiles import dataset
 from coinfer.methods import method
 from coinfer.suite import Cell
 

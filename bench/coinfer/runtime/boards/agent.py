@@ -7,8 +7,7 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import zmq
 
@@ -59,8 +58,8 @@ class Weights(Protocol):
         ...
 
 
-class Agent:
-    """Takes part in runs, one after another, under one name.
+def take_part(name: str, endpoint: str, remote: Remote, weights: Weights, release: str) -> NoReturn:
+    """Take part in runs, one after another, under one name: dials in again and again.
 
     Parameters
     ----------
@@ -72,31 +71,18 @@ class Agent:
     weights : Weights
     release : str
         Version of the suite.
+
+    Raises
+    ------
+    UsageError
+        If the host refuses this board.
     """
-
-    def __init__(
-        self, name: str, endpoint: str, remote: Remote, weights: Weights, release: str
-    ) -> None:
-        self._name = name
-        self._endpoint = endpoint
-        self._remote = remote
-        self._weights = weights
-        self._release = release
-
-    def run(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Dial in again and again.
-
-        Raises
-        ------
-        UsageError
-            If the host refuses this board.
-        """
-        while not until():
-            visit = _Visit(self._name, self._endpoint, self._remote, self._weights, self._release)
-            try:
-                visit.run(until)
-            finally:
-                visit.end()
+    while True:
+        visit = _Visit(name, endpoint, remote, weights, release)
+        try:
+            visit.run()
+        finally:
+            visit.end()
 
 
 class _Visit:
@@ -127,9 +113,9 @@ class _Visit:
         self._next_s = self._heard_s = time.monotonic()
         self._joined = self._over = False
 
-    def run(self, until: Callable[[], bool]) -> None:
+    def run(self) -> None:
         """Do what is asked until it is over, or nobody is heard any more."""
-        while not until():
+        while True:
             if self._socket.poll(TICK_MS):
                 self._hear(notes.to_board(self._socket.recv()))
             if self._over:
