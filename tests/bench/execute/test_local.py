@@ -155,7 +155,7 @@ def test_the_inputs_hash_knows_the_code_of_a_plug_in(cells, tmp_path, monkeypatc
     from plugged_teacher import Mine
 
     before = inputs_hash(cells[0])
-    for room in ("prepare", "inputs"):
+    for room in ("profiles", "inputs"):
         monkeypatch.setattr(f"coinfer.execute.{room}.method", lambda name: Mine)
     plugged = inputs_hash(cells[0])
     file.write_text(code + "# another release\n")

@@ -200,8 +200,9 @@ def test_an_output_that_cannot_be_written_is_found_out_without_leaving_anything(
         RunFolder.create(file / "out", SUITE, CELLS, HERE)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_output_is_refused(tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    # Root may write anywhere but into what the kernel makes up.
+    folder = Path("/sys") if os.geteuid() == 0 else tmp_path
     with pytest.raises(UsageError, match="cannot be written"):
-        check_writable(tmp_path / "out")
+        check_writable(folder / "out")
