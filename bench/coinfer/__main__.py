@@ -7,9 +7,11 @@ import sys
 
 def main() -> None:
     """Run the command line; say which extra to install where one is missing."""
-    from coinfer.cli import board
+    from coinfer.cli import BOARD_COMMANDS
 
-    if sys.argv[1:2] and sys.argv[1] in board.COMMANDS:
+    if sys.argv[1:2] and sys.argv[1] in BOARD_COMMANDS:
+        from coinfer.cli import board
+
         sys.exit(board.main(sys.argv[1:]))
     try:
         from coinfer.cli.app import app

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -61,6 +60,9 @@ class ResultError(CoinferError):
 
 def hint(value: str, allowed: Iterable[str]) -> str:
     """Say what to write instead of `value`: the closest allowed name, and all of them."""
+    # Every command would wait for what few need.
+    import difflib
+
     names = list(allowed)
     close = difflib.get_close_matches(value, names, n=1)
     meant = f"did you mean {close[0]!r}? " if close else ""

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import typer
 
-from coinfer.cli import board
+from coinfer.cli import BOARD_COMMANDS, board
 from coinfer.cli.app import app
 from coinfer.cluster import BOARDS, CLUSTERS, Cluster, Device, Fault, Link, Workload
 from coinfer.cluster.faults import KINDS
@@ -92,7 +92,7 @@ def test_commands_exist_and_take_these_options(script):
 
 def parse(arguments: list[str]) -> None:
     """Let the command line look at the arguments, without doing what they say."""
-    if arguments[0] in board.COMMANDS:
+    if arguments[0] in BOARD_COMMANDS:
         board.parser().parse_args(arguments)
         return
     command: Any = typer.main.get_command(app)

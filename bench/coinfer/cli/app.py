@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from coinfer.cli import (
-    board,
+    BOARD_COMMANDS,
     calibrate,
     compare,
     devices,
@@ -46,6 +46,8 @@ class _Group(TyperGroup):
 
 def _handed_on(ctx: typer.Context) -> None:
     """Have the commands of a board read their options: there they must do without Typer."""
+    from coinfer.cli import board
+
     raise typer.Exit(board.main([str(ctx.info_name), *ctx.args]))
 
 
@@ -71,7 +73,7 @@ app.add_typer(zoo.app, name="zoo")
 app.add_typer(devices.app, name="devices")
 app.command("calibrate")(calibrate.calibrate)
 app.command("doctor")(doctor.doctor)
-for _name, _help in board.COMMANDS.items():
+for _name, _help in BOARD_COMMANDS.items():
     app.command(
         _name,
         help=_help,

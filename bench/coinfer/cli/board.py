@@ -15,12 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from coinfer.cli import BOARD_COMMANDS
 from coinfer.errors import CoinferError, UsageError
-
-COMMANDS = {
-    "device": "Take part in runs as a device, on this machine or from another one.",
-    "keys": "Make keys, allow those of others, list them.",
-}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,7 +50,10 @@ def parser() -> argparse.ArgumentParser:
         "--keys", type=Path, metavar="DIR", help="folder of keys (~/.config/coinfer/keys)"
     )
     device = commands.add_parser(
-        "device", parents=[folder], help=COMMANDS["device"], description=COMMANDS["device"]
+        "device",
+        parents=[folder],
+        help=BOARD_COMMANDS["device"],
+        description=BOARD_COMMANDS["device"],
     )
     device.add_argument(
         "--connect", required=True, metavar="tcp://HOST:PORT", help="where runs are started"
@@ -74,7 +73,9 @@ def parser() -> argparse.ArgumentParser:
     )
     device.add_argument("-q", "--quiet", action="store_true", help="tell of what goes wrong alone")
     device.set_defaults(action=_device)
-    keys = commands.add_parser("keys", help=COMMANDS["keys"], description=COMMANDS["keys"])
+    keys = commands.add_parser(
+        "keys", help=BOARD_COMMANDS["keys"], description=BOARD_COMMANDS["keys"]
+    )
     actions = keys.add_subparsers(required=True, metavar="ACTION")
     new = actions.add_parser("new", parents=[folder], help="make a pair of keys")
     new.add_argument("name", metavar="NAME", help="'host' where runs are started, else the device")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +35,8 @@ def progress_console() -> Console:
 
 def print_json(value: Any) -> None:
     """Print JSON for programs to standard output."""
+    import json
+
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from coinfer.report.numbers import milliseconds
+from coinfer.report.numbers import change, milliseconds
 from coinfer.report.settings import varying_axes
 from coinfer.store import StoredCell
 
@@ -26,13 +26,7 @@ def _told(real: dict[str, Any], emulated: dict[str, Any], deadline_ms: float) ->
     for name in ("p50", "p95"):
         here = milliseconds(real[f"latency_{name}_ms"], deadline_ms)
         there = milliseconds(emulated[f"latency_{name}_ms"], deadline_ms)
-        parts.append(
-            f"{name} {here} ms, emulated {there} ms ({_percent(emulated[f'error_{name}'])})"
-        )
-    paired = _percent(emulated["paired_p95"]).lstrip("+")
+        parts.append(f"{name} {here} ms, emulated {there} ms ({change(emulated[f'error_{name}'])})")
+    paired = change(emulated["paired_p95"]).lstrip("+")
     same = f"{100 * emulated['agreement']:.1f} % same answers"
     return "; ".join([*parts, f"request by request within {paired} (p95)", same])
-
-
-def _percent(share: float | None) -> str:
-    return "without bound" if share is None else f"{100 * share:+.1f} %"

@@ -46,6 +46,17 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.1f}"
 
 
+def change(share: float | None) -> str:
+    """Relative change in percent, always with its sign.
+
+    Examples
+    --------
+    >>> change(0.0312), change(-0.5), change(None)
+    ('+3.1 %', '-50.0 %', 'without bound')
+    """
+    return "without bound" if share is None else f"{100 * share:+.1f} %"
+
+
 def milliseconds(value: float | None, deadline_ms: float) -> str:
     """Latency; one that is without bound was not answered by the deadline.
 

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,9 @@ _ROUNDING = 1e-9
 
 # Under one key, what else must agree so that two runs measured the same thing.
 _GIVEN = ("workload", "cluster", "faults")
+
+# What makes a board another one; its software may well be what is compared.
+_HARDWARE = ("machine", "model", "cores")
 
 
 class Side(NamedTuple):
@@ -253,7 +256,17 @@ def _told_apart(base: StoredCell, new: StoredCell) -> str | None:
             continue
         if getattr(base.cell, name) != getattr(new.cell, name):
             return f"the {name} is not the same although it has the same name"
+    were, are = (stored.notes.get("boards") or {} for stored in (base, new))
+    for name in sorted(were.keys() & are.keys()):
+        if any(were[name][fact] != are[name][fact] for fact in _HARDWARE):
+            return (
+                f"measured on other boards: {name} was {_board(were[name])}, is {_board(are[name])}"
+            )
     return None
+
+
+def _board(facts: Mapping[str, Any]) -> str:
+    return f"{facts['model'] or facts['machine']} with {facts['cores']} cores"
 
 
 def machine_of(stored: StoredCell) -> str | None:

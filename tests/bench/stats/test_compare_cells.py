@@ -303,3 +303,20 @@ def test_times_of_two_machines_are_in_no_statistic_together():
         assert row.reason.startswith("measured on different machines: ")
     for unnamed in against(cells, timed_on(cells, by_name["one"]), [P50]):
         assert unnamed.reason == "measured on different machines: a and another"
+
+
+def test_other_boards_under_the_same_names_are_not_comparable():
+    def on(model, system="Linux 6.6"):
+        pi = {"machine": "aarch64", "model": model, "cores": 4, "system": system}
+        other = {"machine": "x86_64", "model": "", "cores": 2, "system": "Linux 6.1"}
+        return [
+            msgspec.structs.replace(stored, notes={"boards": {"d0": pi, "d1": other}})
+            for stored in run(lambda cell: {"latency_p50_ms": 50.0}, mode=["native"])
+        ]
+
+    for updated in against(on("Pi 4"), on("Pi 4", "Linux 6.12"), [P50]):
+        assert updated.verdict == "same"
+    for row in against(on("Pi 4"), on("Pi 5"), [P50]):
+        assert row.verdict == "not-comparable"
+        told = "d0 was Pi 4 with 4 cores, is Pi 5 with 4 cores"
+        assert row.reason == f"measured on other boards: {told}"

@@ -12,6 +12,7 @@ import pytest
 
 from coinfer.report.html import Shown
 from coinfer.report.html.figures import FIGURES
+from coinfer.report.html.figures.boards import boards
 from coinfer.report.html.figures.exits import exits
 from coinfer.report.html.figures.failures import failures
 from coinfer.report.html.figures.fidelity import fidelity
@@ -164,6 +165,7 @@ def test_figures_without_data_say_why(material):
     assert absent == {
         "kernels": "all cells use the same back end of the kernels",
         "fidelity": "no cell ran in real time",
+        "boards": "no cell ran on boards",
     }
 
 
@@ -251,3 +253,32 @@ def test_fidelity_pairs_cells_and_flags_what_is_not_valid(made, moved):
     )
     assert by_seed["0"].cells[-2:] == ("50", f"{twin.figures['latency_p50_ms']:.1f}")
     assert by_seed["3"].cells[-1] == "-"
+
+
+def test_boards_stand_beside_their_emulation_and_what_was_not_answered_is_told(made):
+    def ran(stored):
+        if (stored.cell.method.variant, stored.cell.faults_name) != ("nonn", "none"):
+            return None
+        lost = stored.cell.run_seed == 5
+        emulation = {
+            **{"latency_p50_ms": 45.0, "latency_p95_ms": None if lost else 66.0},
+            **{"error_p50": -0.1, "error_p95": None if lost else 0.1},
+            **{"paired_p50": 0.05, "paired_p95": 0.25, "agreement": 0.975},
+        }
+        figures = {"emulation": emulation, "latency_p50_ms": 50.0, "latency_p95_ms": 60.0}
+        return msgspec.structs.replace(stored, figures=stored.figures | figures)
+
+    figure = boards(of_run(made(ran)))
+    drawn = {trace.name: list(trace.x) for trace in figure.traces}
+    assert drawn == {
+        "median, on boards": [50.0] * 6,
+        "median, emulated": [45.0] * 6,
+        "p95, on boards": [60.0] * 6,
+        "p95, emulated": [66.0] * 5,
+    }
+    told = {
+        line.cells[figure.table.headings.index("run seed")]: line for line in figure.table.lines
+    }
+    emulated = ("50", "45", "-10.0 %", "60", "66", "+10.0 %", "25.0 %", "97.5 %")
+    assert told["0"].cells[-8:] == emulated
+    assert told["5"].cells[-5:-2] == ("60", "> 400", "without bound")

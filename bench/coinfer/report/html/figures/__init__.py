@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from coinfer.report.html.figures.boards import boards
 from coinfer.report.html.figures.exits import exits
 from coinfer.report.html.figures.failures import failures
 from coinfer.report.html.figures.fidelity import fidelity
@@ -14,5 +15,5 @@ from coinfer.report.html.material import Absent, Figure, Material
 
 FIGURES: Final[tuple[Callable[[Material], Figure | Absent], ...]] = (
     *(against_latency, against_macs, against_bytes, failures),
-    *(latency, path, exits, kernels, fidelity),
+    *(latency, path, exits, kernels, fidelity, boards),
 )
