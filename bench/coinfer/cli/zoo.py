@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +25,14 @@ def ls(
     if form is Format.JSON:
         print_json(rows)
     else:
-        show_rows([_short(row) for row in rows])
+        # The package's own zoo and the user's: paths are too long to stand in every row.
+        folders = list(dict.fromkeys(str(Path(row["path"]).parent) for row in rows))
+        show_rows([_short(row, folders) for row in rows])
+        for number, folder in enumerate(folders, start=1):
+            typer.echo(f"[{number}] {folder}")
 
 
-def _short(row: dict[str, Any]) -> dict[str, Any]:
+def _short(row: dict[str, Any], folders: Sequence[str]) -> dict[str, Any]:
     """What a person looks for in a list of models; ``--format json`` has all of it."""
     inputs, record = row["inputs"], row["record"]
     accuracy = record.get("validation_accuracy", "")
@@ -39,7 +44,7 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
         "portions": len(inputs["partitions"]) if "partitions" in inputs else inputs.get("k", ""),
         "train_seed": inputs.get("train_seed", ""),
         "validation_accuracy": f"{100 * deepest:.1f} %" if deepest != "" else "",
-        "folder": str(Path(row["path"]).parent),
+        "zoo": f"[{folders.index(str(Path(row['path']).parent)) + 1}]",
     }
 
 

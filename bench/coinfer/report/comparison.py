@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
@@ -32,6 +33,7 @@ _WHOLE: Final = ("metric", "method", "new", "verdict")
 """Columns whose words are not broken."""
 
 _MOST_SENTENCES: Final = 8
+_WIDTH: Final = 100
 
 Order: TypeAlias = Literal["given", "verdict", "change", "p", "metric"]
 ORDERS: Final = get_args(Order)
@@ -62,15 +64,53 @@ def ordered(rows: Sequence[Row], order: Order) -> list[Row]:
 
 
 def comparison_table(rows: Sequence[Row]) -> Group:
-    """Sentences and a rich table; noisy rows are shown like all others, as inconclusive."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    headings, lines, notes = row_table(rows)
+    """Sentences and a table for each metric, which fits 100 columns better than one for all.
+
+    Rows whose order mixes metrics stay in it: they make one table. Noisy rows are shown like all
+    others, as inconclusive.
+    """
+    blocks = [list(block) for _, block in groupby(rows, lambda row: row.metric)]
+    if len(blocks) > len({row.metric for row in rows}):
+        headings, lines, notes = row_table(rows)
+        tables = [_table(rows, headings, lines)]
+    else:
+        headings, lines, notes = row_table(rows, unit="")
+        left = iter(lines)
+        tables = [_own_table(block, headings, [next(left) for _ in block]) for block in blocks]
+    told = map(escape, (title(rows), *sentences_told(rows)))
+    return Group(*told, *tables, *map(escape, notes))
+
+
+def _own_table(rows: Sequence[Row], headings: Sequence[str], lines: Sequence[list[str]]) -> Table:
+    """Table of one metric, which is its title and no column; what no row fills is left out."""
+    kept = [n for n in range(1, len(headings)) if any(line[n] for line in lines)]
+    told = {"change": "change, points"} if any(r.difference is not None for r in rows) else {}
+    table = _table(
+        rows,
+        [told.get(headings[n], headings[n]) for n in kept],
+        [[line[n] for n in kept] for line in lines],
+        whole=(*_WHOLE, *_NUMBERS, *told.values()),
+    )
+    table.title, table.title_justify = f"[bold not italic]{escape(rows[0].metric)}[/]", "left"
+    return table
+
+
+def _table(
+    rows: Sequence[Row],
+    headings: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    whole: Sequence[str] = _WHOLE,
+) -> Table:
+    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
+    # Two spaces between columns where there is room for them.
+    space = 1 if sum(widths) + 2 * len(widths) <= _WIDTH else 0
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, space, 0, 0), pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading in _WHOLE)
+        table.add_column(heading, overflow="fold", no_wrap=heading in whole)
     for row, line in zip(rows, lines, strict=True):
         *left, verdict = map(escape, line)
         table.add_row(*left, f"[{_STYLES[row.verdict]}]{verdict}[/]")
-    return Group(*map(escape, (title(rows), *sentences_told(rows))), table, *map(escape, notes))
+    return table
 
 
 def comparison_markdown(rows: Sequence[Row]) -> str:
@@ -125,8 +165,8 @@ def sentences_told(rows: Sequence[Row]) -> list[str]:
     return told if left <= 0 else [*told[:_MOST_SENTENCES], f"… and {left} more such sentences."]
 
 
-def row_table(rows: Sequence[Row]) -> RowTable:
-    """Headings, lines, and the notes that the verdicts refer to by number."""
+def row_table(rows: Sequence[Row], unit: str = " points") -> RowTable:
+    """Headings, lines, and the notes that the verdicts refer to by number; `unit`: of shares."""
     varying = varying_axes(rows)
     several = len({row.new for row in rows}) > 1
     by_items = any(row.items for row in rows)
@@ -141,7 +181,7 @@ def row_table(rows: Sequence[Row]) -> RowTable:
                 row.metric,
                 *(str(row.where.get(axis, "")) for axis in varying),
                 *([row.new] if several else []),
-                *(figures_told(row), change_told(row), _p(row)),
+                *(figures_told(row), change_told(row, unit), _p(row)),
                 *([_items(row)] if by_items else []),
                 row.verdict + note,
             ]
@@ -169,12 +209,12 @@ def figures_told(row: Row) -> str:
     return f"{show(row.base_mean)} → {show(row.new_mean)}"
 
 
-def change_told(row: Row) -> str:
-    """Say how large a change is, with its interval."""
+def change_told(row: Row, unit: str = " points") -> str:
+    """Say how large a change is, with its interval; `unit`: of a difference of shares."""
     if row.difference is not None:
         low, high = row.difference_low, row.difference_high
         around = "" if low is None or high is None else f" ({points(low)} to {points(high)})"
-        return f"{points(row.difference)} points{'' if row.exact else around}"
+        return f"{points(row.difference)}{unit}{'' if row.exact else around}"
     if row.ratio is None:
         return "-"
     around = span(row.ci_low, row.ci_high)

@@ -124,8 +124,9 @@ def test_numbers_by_hand():
     assert milliseconds(None, 400.0) == "> 400"
 
 
-def test_wide_comparisons_fit_and_notes_are_numbered():
-    row = Row(
+@pytest.fixture
+def row():
+    return Row(
         metric="macs_wasted_per_request",
         where={"faults": "one-crash-with-a-long-name", "method": "distree-speculative"},
         base="a",
@@ -140,6 +141,9 @@ def test_wide_comparisons_fit_and_notes_are_numbered():
         new_mean=1.2e6,
         reason="too [few] pairs",
     )
+
+
+def test_wide_comparisons_fit_and_notes_are_numbered(row):
     other = msgspec.structs.replace(row, where={"faults": "none", "method": "nonn"})
     console = Console(file=io.StringIO(), width=100)
     console.print(comparison_table([row, other]))
@@ -148,3 +152,29 @@ def test_wide_comparisons_fit_and_notes_are_numbered():
     assert text.count("[1]") == 3
     assert "too [few] pairs" in text
     assert "| macs_wasted_per_request |" in comparison_markdown([row, other])
+
+
+def test_a_terminal_table_is_of_one_metric_unless_the_order_mixes_them(row):
+    accuracy = msgspec.structs.replace(
+        row,
+        metric="accuracy",
+        **{"base_mean": 0.913, "new_mean": 0.79, "ratio": None, "ci_low": None, "ci_high": None},
+        **{"difference": -0.123, "difference_low": -0.479, "difference_high": 0.012},
+    )
+
+    def told(*rows):
+        console = Console(file=io.StringIO(), width=100)
+        console.print(comparison_table(rows))
+        return console.file.getvalue().splitlines()
+
+    def headings(lines):
+        return [line.split() for line in lines if line.split()[-1:] == ["verdict"]]
+
+    apart = told(row, row, accuracy, accuracy)
+    assert [first for first, *_ in map(str.split, filter(str.strip, apart))].count("accuracy") == 1
+    assert [line[:2] for line in headings(apart)] == [["base", "→"]] * 2
+    assert sum("points" in line.split() for line in apart) == 1
+    assert sum("-12.3 (-47.9 to +1.2)" in line for line in apart) == 2
+    mixed = told(row, accuracy, row)
+    assert [line[0] for line in headings(mixed)] == ["metric"]
+    assert "points" in " ".join(mixed)
