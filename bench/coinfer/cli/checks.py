@@ -46,12 +46,12 @@ def examine() -> list[Finding]:
     """Run every check; one that cannot look says so, and the others still do."""
     environment = capture()
     findings = []
-    for check in _CHECKS:
+    for name, check in _CHECKS.items():
         try:
             findings.append(check(environment))
         except Exception as error:
-            name = check.__name__.strip("_")
-            findings.append(Finding(name, "advice", f"could not look: {error}"))
+            advice = "what this would have said is unknown; the other checks hold"
+            findings.append(Finding(name, "advice", f"could not look: {error}", advice))
     return findings
 
 
@@ -272,7 +272,20 @@ def _datasets(_environment: Environment) -> Finding:
     return Finding("data sets", "advice", found, advice)
 
 
-_CHECKS: Final[tuple[Callable[[Environment], Finding], ...]] = (
-    *(_processor, _smt, _governor, _turbo, _load, _affinity, _threads, _memory, _timer),
-    *(_versions, _kernels, _cost_table, _energy, _compiler, _datasets),
-)
+_CHECKS: Final[dict[str, Callable[[Environment], Finding]]] = {
+    "processor": _processor,
+    "smt": _smt,
+    "governor": _governor,
+    "turbo": _turbo,
+    "load": _load,
+    "affinity": _affinity,
+    "thread variables": _threads,
+    "memory": _memory,
+    "timer": _timer,
+    "versions": _versions,
+    "kernels": _kernels,
+    "cost table": _cost_table,
+    "energy counters": _energy,
+    "compiler": _compiler,
+    "data sets": _datasets,
+}

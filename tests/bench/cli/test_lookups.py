@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 import coinfer_kernels
-from coinfer.cli import checks, engine
+from coinfer.cli import engine
 from coinfer.cluster.cost_table import CostTable, StageCost, load_cost_table
-from coinfer.runtime import rapl
 from coinfer.suite import shipped_suites
 
 HEAVY = ("torch", "scipy", "pyarrow", "plotly", "numba", "sklearn", "networkx")
@@ -65,93 +62,6 @@ def test_stored_models_are_a_line_each_and_json_has_all_of_them(coinfer):
         (line,) = [line for line in told.splitlines() if row["address"][:12] in line]
         assert f"{100 * deepest:.1f} %" in line
         assert row["weights_sha256"] not in told
-
-
-def test_doctor_checks_and_advises(coinfer):
-    done = coinfer("doctor", "--format", "json")
-    assert done.exit_code == 0
-    findings = {f["check"]: f for f in json.loads(done.stdout)}
-    assert {
-        *(
-            "processor",
-            "smt",
-            "turbo",
-            "governor",
-            "load",
-            "affinity",
-            "thread variables",
-            "memory",
-        ),
-        *("timer", "versions", "kernels", "cost table", "energy counters", "compiler"),
-        "data sets",
-    } == set(findings)
-    assert all(f["level"] in ("ok", "advice", "problem") for f in findings.values())
-    assert all(f["advice"] for f in findings.values() if f["level"] != "ok")
-    assert "processor" in coinfer("doctor").stdout
-
-
-def test_doctor_advises_against_wide_thread_variables(coinfer, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    findings = json.loads(coinfer("doctor", "--format", "json").stdout)
-    (threads,) = [f for f in findings if f["check"] == "thread variables"]
-    assert threads["level"] == "advice"
-    assert "OMP_NUM_THREADS" in threads["advice"]
-
-
-@pytest.fixture
-def use_table(monkeypatch, tmp_path, machine):
-    """Put a table of this machine in use, with some of it changed."""
-    table = msgspec.structs.replace(
-        load_cost_table(),
-        machine=machine.identity["cpu"],
-        isa=machine.identity["kernels"]["isa"],
-        torch=machine.identity["torch"],
-        measured=datetime.now(UTC).date().isoformat(),
-    )
-
-    def use(**changed):
-        changed_table = msgspec.structs.replace(table, **changed)
-        (tmp_path / "table.json").write_bytes(msgspec.json.encode(changed_table))
-        monkeypatch.setenv("COINFER_COST_TABLE", str(tmp_path / "table.json"))
-        load_cost_table.cache_clear()
-
-    yield use
-    load_cost_table.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({}, None),
-        ({"measured": "2020-01-01"}, "more than 30 days old"),
-        ({"measured": "long ago"}, "more than 30 days old"),
-        ({"machine": "an abacus"}, "of another processor"),
-        ({"isa": "sse0"}, "of another instruction set"),
-        ({"torch": "0.1"}, "of another torch"),
-    ],
-)
-def test_doctor_tells_the_age_and_the_origin_of_the_cost_table(
-    use_table, monkeypatch, machine, changed, reason
-):
-    monkeypatch.setattr(checks, "capture", lambda: machine)
-    use_table(**changed)
-    (finding,) = [f for f in checks.examine() if f.check == "cost table"]
-    assert finding.level == ("advice" if reason else "ok")
-    assert (reason or "(0 days ago)") in finding.found
-    assert bool(reason) == ("coinfer calibrate" in finding.advice)
-
-
-@pytest.mark.parametrize(
-    ("problem", "level"),
-    [(None, "ok"), ("no counters of packages", "ok"), ("[Errno 13] Permission denied", "advice")],
-)
-def test_doctor_says_whether_energy_counters_can_be_read(monkeypatch, machine, problem, level):
-    counters = SimpleNamespace(problem=problem, zones=("package-0",))
-    monkeypatch.setattr(rapl, "Rapl", lambda: counters)
-    monkeypatch.setattr(checks, "capture", lambda: machine)
-    (finding,) = [f for f in checks.examine() if f.check == "energy counters"]
-    assert finding.level == level
-    assert (problem or "package-0") in finding.found
 
 
 def test_lists(fake, coinfer):
