@@ -153,10 +153,14 @@ def test_unanswered_requests_make_a_side_slower_without_a_ratio():
 
 
 def test_repeats_in_virtual_time_are_not_new_evidence():
-    cells = run(by_method(50, 0.5), seeds=2, repeat=[0, 1, 2, 3, 4])
-    assert one(within_run(cells, [P50], Rules(), base="nonn")).pairs == 2
     real = run(by_method(50, 0.5), seeds=2, repeat=[0, 1, 2, 3, 4], mode=["native"])
     assert one(within_run(real, [P50], Rules(), base="nonn")).pairs == 10
+    # As older versions ran them.
+    cells = [
+        msgspec.structs.replace(s, cell=msgspec.structs.replace(s.cell, mode="virtual"))
+        for s in real
+    ]
+    assert one(within_run(cells, [P50], Rules(), base="nonn")).pairs == 2
 
 
 def test_only_what_is_asked_for_is_compared():

@@ -101,7 +101,7 @@ overrides = st.fixed_dictionaries(
 @settings(deadline=None)
 @given(overrides)
 def test_any_overrides_give_their_full_product_once_each(chosen):
-    suite = read_suite(TEXT, "mine.toml")
+    suite = read_suite(TEXT.replace("[axes]", 'mode = "native"\n[axes]'), "mine.toml")
     cells = expand(suite, METHODS, chosen)
     axes = {"method": ["nonn", "tree"], **chosen}
     want = set(itertools.product(*axes.values()))
@@ -110,6 +110,17 @@ def test_any_overrides_give_their_full_product_once_each(chosen):
     assert set(got) == want
     # A resolved suite needs no overrides any more, and says the same.
     assert expand(resolve(suite, chosen), METHODS) == cells
+
+
+def test_of_repeats_that_would_be_equal_to_the_byte_one_is_kept():
+    axes = {"mode": ["virtual", "native"], "repeat": [3, 1, 2], "run_seed": [0, 1]}
+    cells = expand(read_suite(TEXT, "mine.toml"), METHODS, axes)
+    of_mode = {
+        mode: {(c.run_seed, c.repeat) for c in cells if c.mode == mode} for mode in axes["mode"]
+    }
+    assert of_mode["native"] == set(itertools.product(axes["run_seed"], axes["repeat"]))
+    assert of_mode["virtual"] == {(0, 3), (1, 3)}
+    assert len(cells) == 2 * (6 + 2)
 
 
 @given(overrides)
