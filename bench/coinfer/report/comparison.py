@@ -91,7 +91,7 @@ def _own_table(rows: Sequence[Row], headings: Sequence[str], lines: Sequence[lis
         [[line[n] for n in kept] for line in lines],
         whole=(*_WHOLE, *_NUMBERS, *told.values()),
     )
-    table.title, table.title_justify = f"[bold not italic]{escape(rows[0].metric)}[/]", "left"
+    table.title, table.title_justify = f"\n[bold not italic]{escape(rows[0].metric)}[/]", "left"
     return table
 
 
