@@ -74,7 +74,7 @@ def run(suite: str, way: dict[str, Any]) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         done = coinfer.run(suite, axes=AXES, output=folder, **way)
-        return time.perf_counter() - begin, len(done.cells())
+        return time.perf_counter() - begin, len(done.cells)
 
 
 def main(target: Path, suite: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -11,13 +12,16 @@ from typing import Any, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 import coinfer
 from coinfer.report.html.look import ROW_PX, palette
 from coinfer.report.html.material import Absent, Figure
 
 _ASSETS: Final = files("coinfer.report.html") / "assets"
+
+_PLOTLY: Final = "plotly-basic.min.js"
+"""As npm's plotly.js-basic-dist-min has it, of the version that the Python package brings whole:
+what has a quarter of the code is loaded in a third of the time."""
 
 
 def document(
@@ -62,12 +66,12 @@ def document(
         drawn=drawn,
         is_drawn=lambda one: isinstance(one, Figure),
         version=coinfer.__version__,
-        plotly_version=get_plotlyjs_version(),
+        plotly_version=plotly_version(),
         light=palette(0),
         dark=palette(1),
         style=Markup(_asset("style.css")),
         script=Markup(_asset("page.js")),
-        plotly=_packed(get_plotlyjs()),
+        plotly=_packed(_asset(_PLOTLY)),
         data=_json(
             {
                 "row_px": ROW_PX,
@@ -76,6 +80,12 @@ def document(
             }
         ),
     )
+
+
+def plotly_version() -> str:
+    """Version of the plotly.js that draws, as its licence header says."""
+    (found,) = re.findall(r"plotly\.js \(basic - minified\) v(\S+)", _asset(_PLOTLY)[:500])
+    return str(found)
 
 
 def filters(settings: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:

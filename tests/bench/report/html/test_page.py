@@ -7,6 +7,11 @@ import re
 
 import msgspec
 import pytest
+from plotly.offline import get_plotlyjs_version
+
+from coinfer.report.html.document import plotly_version
+from coinfer.report.html.figures import FIGURES
+from coinfer.report.html.material import Figure
 
 HOSTILE = "</script><script>alert(1)</script>"
 
@@ -52,3 +57,11 @@ def test_what_the_suite_sets_of_a_method_is_told_from_defaults(material, referen
     everything = re.findall(r'<th scope="row">(?:<b>)?(\w+)', strict)
     cell = next(c for c in material.cells if c.cell.method.variant == "distree-strict")
     assert sorted(everything) == sorted(cell.cell.method.parameters)
+
+
+def test_the_library_that_draws_is_of_the_version_that_describes_the_figures(material):
+    """Its smallest build comes along; Python's package has the whole of the same library."""
+    whole = get_plotlyjs_version()
+    assert plotly_version().split(".")[0] == whole.split(".")[0]
+    figures = [one for make in FIGURES if isinstance(one := make(material), Figure)]
+    assert {trace.type for one in figures for trace in one.traces} <= {"scatter", "bar", "pie"}
