@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -23,9 +25,57 @@ from coinfer.cli import (
 )
 from coinfer.errors import CoinferError
 
+_FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
+    "run": run.run,
+    "report": report.report,
+    "compare": compare.compare,
+    "plan": plan.plan,
+    "sweep": sweep.sweep,
+    "train": train.train,
+    "list": list_.list_,
+    "calibrate": calibrate.calibrate,
+    "doctor": doctor.doctor,
+}
+_GROUPS: Final = {"zoo": zoo.app, "devices": devices.app}
+
+
+class _Commands(Mapping[str, Any]):
+    """Commands by name, each built when it is asked for: all take as long as loading Typer does."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name in _GROUPS:
+            command = typer.main.get_command(_GROUPS[name])
+        else:
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            if name in BOARD_COMMANDS:
+                alone.command(
+                    help=BOARD_COMMANDS[name],
+                    add_help_option=False,
+                    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+                )(_handed_on)
+            else:
+                alone.command()(_FUNCTIONS[name])
+            command = typer.main.get_command(alone)
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*_FUNCTIONS, *BOARD_COMMANDS, *_GROUPS))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
 
 class _Group(TyperGroup):
     """Commands whose errors are one line and an exit code, never a traceback."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands: Any = _Commands()
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _what(name)) for name in self.commands])
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -51,6 +101,13 @@ def _handed_on(ctx: typer.Context) -> None:
     raise typer.Exit(board.main([str(ctx.info_name), *ctx.args]))
 
 
+def _what(name: str) -> str:
+    """What a command does, in a line."""
+    if name in _FUNCTIONS:
+        return (inspect.getdoc(_FUNCTIONS[name]) or "").partition("\n")[0]
+    return BOARD_COMMANDS.get(name) or str(_GROUPS[name].info.help)
+
+
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
@@ -62,24 +119,6 @@ app = typer.Typer(
     help="Benchmark cooperative DNN inference on heterogeneous, failing edge devices.",
     epilog="Start with: coinfer run quickstart",
 )
-app.command("run")(run.run)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("plan")(plan.plan)
-app.command("sweep")(sweep.sweep)
-app.command("train")(train.train)
-app.command("list")(list_.list_)
-app.add_typer(zoo.app, name="zoo")
-app.add_typer(devices.app, name="devices")
-app.command("calibrate")(calibrate.calibrate)
-app.command("doctor")(doctor.doctor)
-for _name, _help in BOARD_COMMANDS.items():
-    app.command(
-        _name,
-        help=_help,
-        add_help_option=False,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )(_handed_on)
 
 
 @app.callback(invoke_without_command=True)

@@ -13,7 +13,12 @@ from coinfer.cli.list_ import show_rows
 if TYPE_CHECKING:
     from coinfer.runtime.boards.probe import Probed
 
-app = typer.Typer(no_args_is_help=True, help="Look at the boards of an inventory.")
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Look at the boards of an inventory.",
+)
 
 
 @app.callback()

@@ -11,7 +11,12 @@ import typer
 from coinfer.cli.console import Format, print_json
 from coinfer.cli.list_ import show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Look at the stored models, copy them, clean up.")
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Look at the stored models, copy them, clean up.",
+)
 
 
 @app.command("ls")
