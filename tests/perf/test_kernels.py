@@ -104,6 +104,7 @@ def test_kernel(benchmark, measured, task, name, isa):
     info["ratios"] = ratios
     info["ratio_to_empty_call"] = ratios.get("empty call")
     info["best_peer"] = best
+    info["best_peer_ns"] = [round(1e9 * one, 2) for one in taken.get(best, ())]
     info["ratio_to_best_peer"] = ratios.get(best)
     if task.target() is not None and name == "native":
         info["target"] = task.target()._asdict()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from coinfer.errors import UsageError
 from coinfer.metrics import BENCHMARK_METRICS, Metric, metric
 from coinfer.stats import (
+    Repeats,
     Rules,
     Series,
     Side,
@@ -18,7 +19,7 @@ from coinfer.stats import (
     history,
     within_run,
 )
-from coinfer.store import find_runs, is_benchmark_file, read_benchmarks, resolve_run
+from coinfer.store import find_runs, is_benchmark_file, read_repeats, resolve_run
 from coinfer.suite import AXES, SEED_AXES
 
 if TYPE_CHECKING:
@@ -90,13 +91,15 @@ def _benchmarks(
         raise UsageError(f"{runs[0]}: is a run, the others are benchmarks; give one kind")
     if len(paths) < 2 or axis is not None:
         raise UsageError(
-            "benchmarks are compared between files: coinfer compare BASE.json NEW.json, without "
-            "--by and --base"
+            "benchmarks are compared between files, or folders of files: coinfer compare BASE.json "
+            "NEW.json, without --by and --base"
         )
     wanted = names or _DEFAULT_BENCHMARK_METRICS
     metrics = [metric(name, among=BENCHMARK_METRICS) for name in wanted]
     labels = _labels(paths, [path.name for path in paths])
-    base, *news = zip(labels, map(read_benchmarks, paths), strict=True)
+    base, *news = (
+        Repeats(label, read_repeats(path)) for label, path in zip(labels, paths, strict=True)
+    )
     return Compared(between_benchmarks(base, news, metrics, rules))
 
 

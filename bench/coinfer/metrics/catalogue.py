@@ -69,6 +69,10 @@ BENCHMARK_METRICS: Final[dict[str, Metric]] = {
     for m in (
         Metric("time_ns", "lower", "ratio", "time of a call", "ns", time=True),
         Metric("ratio_to_memcpy", "lower", "ratio", "time in memcpys", "", time=True),
+        Metric(
+            *("ratio_to_best_peer", "lower", "ratio", "time over that of the best peer", ""),
+            time=True,
+        ),
     )
 }
 """What can be compared of a file of pytest-benchmark."""

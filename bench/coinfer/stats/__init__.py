@@ -1,12 +1,13 @@
 """Which differences are real, which are large enough to matter, and which nobody can tell."""
 
-from coinfer.stats.benchmarks import between_benchmarks
+from coinfer.stats.benchmarks import Repeats, between_benchmarks
 from coinfer.stats.compare import Side, between_runs, within_run
 from coinfer.stats.history import Series, history
 from coinfer.stats.items import grades_of, seeds_that_differ
 from coinfer.stats.verdicts import Row, Rules, Verdict
 
 __all__ = [
+    "Repeats",
     "Row",
     "Rules",
     "Series",

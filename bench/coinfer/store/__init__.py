@@ -1,7 +1,12 @@
 """Results on disk: one folder a run, one folder a cell, each written in one step."""
 
 from coinfer.runtime.record import Record, Span
-from coinfer.store.benchmarks import BenchmarkFile, is_benchmark_file, read_benchmarks
+from coinfer.store.benchmarks import (
+    BenchmarkFile,
+    is_benchmark_file,
+    read_benchmarks,
+    read_repeats,
+)
 from coinfer.store.environment import Environment, capture
 from coinfer.store.finding import find_runs, find_same, resolve_run
 from coinfer.store.runfolder import Contents, RunFolder
@@ -25,6 +30,7 @@ __all__ = [
     "find_same",
     "is_benchmark_file",
     "read_benchmarks",
+    "read_repeats",
     "resolve_run",
     "write_sweep",
 ]

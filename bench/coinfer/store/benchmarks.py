@@ -58,6 +58,17 @@ class Benchmark(msgspec.Struct, frozen=True):
         return tuple(1e-9 * ns for ns in self.extra_info.get("memcpy_ns", ()))
 
     @property
+    def best_peer(self) -> str | None:
+        """The fastest of the peers that do the same."""
+        name: str | None = self.extra_info.get("best_peer")
+        return name
+
+    @property
+    def best_peer_seconds(self) -> tuple[float, ...]:
+        """Its time beside each round; empty where none was taken."""
+        return tuple(1e-9 * ns for ns in self.extra_info.get("best_peer_ns", ()))
+
+    @property
     def is_peer(self) -> bool:
         """Whether it measures somebody else's code, for comparison."""
         return self.extra_info.get("role") == "peer"
@@ -83,8 +94,28 @@ class BenchmarkFile(msgspec.Struct, frozen=True):
 
 
 def is_benchmark_file(path: Path) -> bool:
-    """Whether a path means such a file rather than a run."""
-    return path.is_file() or path.suffix == ".json"
+    """Whether a path means such a file, or a folder of them, rather than a run."""
+    return path.is_file() or path.suffix == ".json" or bool(_files_in(path))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Files of benchmarks that lie in a folder, by name; a run has files of its own."""
+    if (folder / "run.json").exists():
+        return []
+    return sorted(folder.glob("*.json"))
+
+
+def read_repeats(path: Path) -> tuple[BenchmarkFile, ...]:
+    """Read a file of pytest-benchmark, or all files of a folder in the order of their names.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    ResultError
+        If one is something else, or lacks the rounds that intervals come from.
+    """
+    return tuple(map(read_benchmarks, _files_in(path) or [path]))
 
 
 def read_benchmarks(path: Path) -> BenchmarkFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import pytest
@@ -37,6 +38,7 @@ def benchmark(kernel="encode int8", size=65536, backend="native", isa="avx512", 
 def write(tmp_path):
     def write(name, *benchmarks, machine=MACHINE):
         path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
         text = {"machine_info": machine, "benchmarks": benchmarks, "version": "5"}
         path.write_text(json.dumps(text))
         return path
@@ -199,8 +201,8 @@ def test_a_wrong_file_is_one_line_and_an_exit_code(
     [
         (["base.json"], "compared between files"),
         (["base.json", "base.json", "--by", "method"], "compared between files"),
-        (["base.json", "."], "is a run, the others are benchmarks"),
-        (["base.json", "base.json", "--metric", "accuracy"], "allowed: time_ns, ratio_to_memcpy"),
+        (["base.json", "runs"], "is a run, the others are benchmarks"),
+        (["base.json", "base.json", "--metric", "accuracy"], "allowed: time_ns, ratio_to_memcpy, "),
     ],
 )
 def test_bad_options(write, coinfer, tmp_path, monkeypatch, arguments, expected):
@@ -227,3 +229,83 @@ def test_the_report_holds_targets_against_what_was_measured(write, coinfer):
     assert lines["encode"].split()[-3:] == ["1.25", "2", "ok"]
     assert lines["crc32c"].split()[-2:] == ["missed,", "+25%"]
     assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+@pytest.fixture
+def in_turns(write, tmp_path):
+    """Folders of files from a machine that is now slow and now fast, for all that is in a file."""
+
+    def made(base_ns, new_ns, files=12, peers=("numba",)):
+        rng = random.Random(7)
+        for name, ns in (("base", base_ns), ("new", new_ns)):
+            for number in range(files):
+                speed = math.exp(rng.gauss(0, 0.2))
+                own = benchmark(
+                    ns=ns * speed,
+                    memcpy=800 * speed,
+                    best_peer=rng.choice(peers),
+                    best_peer_ns=[1000 * speed] * 48,
+                )
+                peer = {"backend": "numba", "isa": None, "role": "peer"}
+                rival = benchmark(**peer, ns=1000 * speed, memcpy=800 * speed)
+                write(f"{name}/{number:02}.json", own, rival)
+        return tmp_path / "base", tmp_path / "new"
+
+    return made
+
+
+BESIDE_A_PEER = ("--metric", "ratio_to_best_peer")
+
+
+def test_files_written_in_turns_are_pairs_of_which_the_peers_take_the_machine_out(
+    in_turns, coinfer
+):
+    folders = in_turns(1000, 1050)
+    (time,) = rows(coinfer("compare", *folders, "--format", "json"))
+    assert (time["verdict"], time["pairs"]) == ("inconclusive", 12)
+    done = coinfer("compare", *folders, *BESIDE_A_PEER, "--format", "json")
+    assert done.exit_code == 4
+    (row,) = rows(done)
+    assert (row["verdict"], row["pairs"], row["reason"]) == ("slower", 12, None)
+    assert row["ratio"] == pytest.approx(1.05, abs=0.002)
+
+
+def test_what_is_equal_on_an_unsteady_machine_is_not_called_slower(in_turns, coinfer):
+    folders = in_turns(1000, 1000)
+    (time,) = rows(coinfer("compare", *folders, "--format", "json"))
+    assert time["verdict"] != "slower"
+    (row,) = rows(coinfer("compare", *folders, *BESIDE_A_PEER, "--format", "json"))
+    assert row["verdict"] == "same"
+
+
+def test_one_file_a_side_cannot_tell_how_far_a_ratio_to_a_peer_is_from_itself(in_turns, coinfer):
+    base, new = in_turns(1000, 1000, files=1)
+    done = coinfer("compare", base / "00.json", new / "00.json", *BESIDE_A_PEER)
+    assert done.exit_code == 5
+    assert "one file a side is too little" in done.stdout
+
+
+def test_files_without_a_partner_or_held_against_another_peer_are_left_out(in_turns, coinfer):
+    base, new = in_turns(1000, 1050, files=40, peers=("numba", "torch"))
+    (new / "39.json").unlink()
+    (row,) = rows(coinfer("compare", base, new, *BESIDE_A_PEER, "--format", "json"))
+    peers = [
+        [
+            json.loads((side / f"{n:02}.json").read_text())["benchmarks"][0]["extra_info"]
+            for side in (base, new)
+        ]
+        for n in range(39)
+    ]
+    alike = sum(old["best_peer"] == young["best_peer"] for old, young in peers)
+    assert 6 < alike < 39
+    assert row["pairs"] == alike
+    assert row["reason"].startswith(f"{40 - alike} of 40 files have no partner")
+
+
+def test_a_run_is_no_folder_of_benchmarks(in_turns, write, coinfer, tmp_path):
+    base, _ = in_turns(1000, 1000, files=1)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    done = coinfer("compare", base, tmp_path / "run")
+    assert done.exit_code == 2
+    assert "is a run, the others are benchmarks" in done.stderr

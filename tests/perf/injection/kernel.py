@@ -1,9 +1,11 @@
 """Injects 5 % into one kernel of `tests/perf`, and looks whether `coinfer compare` finds it.
 
-    python tests/perf/injection/kernel.py OUTPUT.json [--pairs 5]
+    python tests/perf/injection/kernel.py OUTPUT.json [--rounds 12]
 
-Each pair is a file of benchmarks without and one with the injection, which exit code and verdicts
-are kept of; and the same without any, which must not be called slower.
+Three folders get a file of benchmarks each, in turns and as often as there are rounds: one of the
+code as it is, one of the same again, which must not be called slower, and one with the injection.
+What is kept are exit codes and verdicts, for the time of a call and for its ratio to the best peer,
+and from how many files a side on the injection is found.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
+METRICS = ("time_ns", "ratio_to_memcpy", "ratio_to_best_peer")
+KERNEL = {"kernel": "encode int8", "size": "65536", "backend": "native"}
 SELECTION = "int8 and 65536 and not sparse and not crc and not gather"
 
 
@@ -37,16 +41,14 @@ def benchmark(path, *, slower):
     return path
 
 
-def compared(base, new):
-    """Exit code, the row of the kernel, and which others changed."""
+def compared(base, new, metric):
+    """Exit code, the rows of the kernel, and which others changed."""
+    command = ["compare", str(base), str(new), "--metric", metric, "--format", "json"]
     done = subprocess.run(
-        [sys.executable, "-m", "coinfer", "compare", str(base), str(new), "--format", "json"],
-        capture_output=True,
-        text=True,
+        [sys.executable, "-m", "coinfer", *command], capture_output=True, text=True
     )
     rows = json.loads(done.stdout)
-    wanted = {"kernel": "encode int8", "size": "65536", "backend": "native"}
-    mine = [row for row in rows if wanted.items() <= row["where"].items()]
+    mine = [row for row in rows if KERNEL.items() <= row["where"].items()]
     kept = ("verdict", "ratio", "ci_low", "ci_high", "p_adjusted", "threshold", "pairs")
     return {
         "exit_code": done.returncode,
@@ -58,26 +60,59 @@ def compared(base, new):
     }
 
 
+def files_needed(folders, metric):
+    """Fewest files a side from which on the kernel's verdict stays "slower", by instruction set."""
+    from coinfer.metrics import BENCHMARK_METRICS
+    from coinfer.stats import Repeats, Rules, between_benchmarks
+    from coinfer.store import read_repeats
+
+    base, slow = (read_repeats(folders[name]) for name in ("base", "slow"))
+    found = {}
+    for count in range(2, len(base) + 1):
+        rows = between_benchmarks(
+            Repeats("base", base[:count]),
+            [Repeats("slow", slow[:count])],
+            [BENCHMARK_METRICS[metric]],
+            Rules(),
+        )
+        for row in rows:
+            if KERNEL.items() <= row.where.items():
+                isa = row.where["isa"]
+                found[isa] = (found.get(isa) or count) if row.verdict == "slower" else None
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("output", type=Path)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=12)
     options = parser.parse_args()
-    same, injected = [], []
     with tempfile.TemporaryDirectory() as scratch:
-        for _ in range(options.pairs):
-            base = benchmark(f"{scratch}/base.json", slower=False)
-            same.append(compared(base, benchmark(f"{scratch}/again.json", slower=False)))
-            injected.append(compared(base, benchmark(f"{scratch}/slow.json", slower=True)))
-    result = {
-        "command": f"python tests/perf/injection/kernel.py {options.output.name}",
-        "same": same,
-        "injected": injected,
-    }
+        folders = {name: Path(scratch) / name for name in ("base", "same", "slow")}
+        for folder in folders.values():
+            folder.mkdir()
+        for number in range(options.rounds):
+            # Who goes first changes, too.
+            for name in [*folders][:: 1 if number % 2 == 0 else -1]:
+                benchmark(folders[name] / f"{number:03}.json", slower=name == "slow")
+        result = {
+            "command": f"python tests/perf/injection/kernel.py {options.output.name}",
+            "files": options.rounds,
+            "verdicts": {
+                metric: {
+                    "same": compared(folders["base"], folders["same"], metric),
+                    "injected": compared(folders["base"], folders["slow"], metric),
+                    "files_needed": files_needed(folders, metric),
+                }
+                for metric in METRICS
+            },
+        }
     options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    for name in ("same", "injected"):
-        for one in result[name]:
-            print(name, one["exit_code"], [row["verdict"] for row in one["kernel"]])
+    for metric, found in result["verdicts"].items():
+        for name in ("same", "injected"):
+            told = [(row["verdict"], row["ratio"]) for row in found[name]["kernel"]]
+            print(metric, name, found[name]["exit_code"], told)
+        print(metric, "files needed", found["files_needed"])
 
 
 if __name__ == "__main__":
