@@ -6,13 +6,13 @@ import statistics
 
 import pytest
 import rocoin_tables as tables
-from kept_runs import KEPT
 from marked_tables import MARKS, renewed
+from scipy import stats
 
 
 @pytest.fixture(scope="module")
 def groups():
-    return tables.by_method(tables.cells(KEPT / "rocoin"))
+    return tables.kept_groups()
 
 
 def test_the_page_has_the_tables_of_the_runs():
@@ -26,6 +26,19 @@ def test_half_an_interval_is_that_of_students_table():
     values = [91.0, 92.0, 93.5]
     expected = 4.303 * statistics.stdev(values) / 3**0.5
     assert tables.half(values) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["rocoin-large", "rocoin-large-any"])
+def test_students_are_shown_to_be_less_than_half_a_point_below_their_teacher(groups, name):
+    """One-sided t test at a margin of 0.5 points over five training seeds; scipy has it, too."""
+
+    def gap(cell):
+        return 100 * cell.figures["teacher_accuracy"] - tables.lost(0)(cell)
+
+    gaps = tables.seeds(groups[name], gap)
+    assert len(gaps) == 5
+    assert statistics.fmean(gaps) <= 0.3
+    assert stats.ttest_1samp(gaps, tables.MARGIN_POINTS, alternative="less").pvalue < 0.05
 
 
 @pytest.mark.parametrize("failed", [1, 2, 3, 4])
