@@ -93,6 +93,10 @@ class DeviceLoop(Loop):
         super()._meet(max(due_ns, self._resumed_ns), clock_ns)
 
     def _take(self, packet: Packet) -> None:
+        if self._remote and isinstance(packet, Parcel) and self.clock_ns() < 0:
+            # It shows that the run has begun: the word of it was longer on its way. No time of a
+            # run is negative, and who said one would be refused.
+            self.set_zero(time.monotonic_ns())
         if not isinstance(packet, Parcel):
             super()._take(packet)
         elif packet.birth != self._birth:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -18,6 +20,8 @@ from coinfer.models.shelf import Shelf
 from coinfer.runtime.boards import notes
 from coinfer.runtime.boards.blueprint import built, drawn
 from coinfer.runtime.boards.facts import facts
+from coinfer.runtime.realtime.device_loop import DeviceLoop
+from coinfer.runtime.realtime.packets import Parcel
 from coinfer.runtime.realtime.remote import Remote
 from coinfer.runtime.realtime.setup import Setup
 from coinfer.runtime.runner import module_key
@@ -125,3 +129,17 @@ def test_facts_are_what_the_kernel_tells_and_unknown_where_it_does_not(tmp_path)
     assert (nothing.governor, nothing.temperature_c) == (None, None)
     join = notes.Numbered(1, notes.Join(1, "0", "0", found))
     assert notes.from_board(notes.encode(join)) == join
+
+
+def test_no_time_is_negative_where_a_request_overtakes_the_word_of_the_start(monkeypatch):
+    """What a board would say of a time before its zero is no message of a run, and is refused."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    setup = SimpleNamespace(run=7, meter=lambda name: None, dilated=False, remote=Remote(None))
+    loop = DeviceLoop(None, setup, "a", 0)
+    heard = []
+    loop.reactor = SimpleNamespace(on_message=lambda envelope: heard.append(loop.now_ns))
+    loop.set_zero(loop.zero_of({"zero_ns": 0, "ahead_ns": 60_000_000_000}))
+    assert loop.clock_ns() < 0
+    for _ in range(2):
+        loop._take(Parcel(7, 5, SimpleNamespace(body=None)))
+    assert 0 <= heard[0] <= heard[1] < 60_000_000_000
