@@ -25,9 +25,9 @@ from distributed import LocalCluster
 import coinfer
 from coinfer.execute.dask.crew import MACHINE
 
-ROUNDS = 3
+ROUNDS = 2
 SUITE = "rocoin-latency"
-AXES = {"train_seed": [0], "run_seed": [0, 1]}
+AXES = {"train_seed": [0, 1], "run_seed": [0, 1]}
 
 
 def measure(suite: str) -> dict[str, Any]:

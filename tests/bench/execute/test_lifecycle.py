@@ -12,8 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = pytest.mark.alone
-
 SUITE = """
 schema = 1
 name = "lifecycle"
@@ -86,7 +84,7 @@ def test_nothing_is_left_but_finished_cells_and_the_same_command_goes_on(tmp_pat
     if how != signal.SIGKILL:
         assert process.returncode == (130 if how == signal.SIGINT else 143)
         assert "the same command does the rest" in output
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
 
     kept = cells(tmp_path)

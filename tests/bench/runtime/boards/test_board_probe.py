@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def test_the_command_measures_boards_that_join_and_names_the_others(bind, start, tmp_path):
