@@ -1,10 +1,11 @@
 """Injects 5 % of a request's time into the codec of native cells, and looks who notices.
 
-    python tests/perf/injection/native.py OUTPUT.json [--repeats 10] [--pairs 10]
+    python tests/perf/injection/native.py OUTPUT.json [--repeats 10] [--pairs 10] [--requests 300]
 
 First pairs of runs of the same thing, none of which may be called slower; then one whose encodings
-take longer by 5 % of the median latency. Cells of both sides alternate, so that what the machine
-does meanwhile meets both. `coinfer compare` judges the stored runs, as it would those of a user.
+take longer, so that a request does by 5 % of the median latency. Cells of both sides alternate, so
+that what the machine does meanwhile meets both. `coinfer compare` judges the stored runs, as it
+would those of a user.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SHARE = 0.05
+ENCODINGS = 2  # that a request waits for: the source's, then a device's
 SUITE = """
 schema = 1
 name = "native"
@@ -30,7 +32,7 @@ dataset = "digits"
 mode = "native"
 encoding = "int8"
 deadline_ms = 10_000 # no request is lost to a busy moment
-workload = { kind = "single-stream", requests = 300, warm_up = 50 }
+workload = { kind = "single-stream", requests = REQUESTS, warm_up = 50 }
 
 [axes]
 method = ["nonn"]
@@ -42,7 +44,7 @@ links = { "*" = { up_bps = 1e9, down_bps = 1e9, latency_ms = 0 } } # native mode
 """
 
 
-def measure(folder, inject, repeats, extra_ns):
+def measure(folder, inject, repeats, requests, extra_ns):
     """Run both sides, cell by cell in turns; gives the paths of the two runs."""
     from coinfer.execute import run_cells, train
     from coinfer.methods import parameter_types
@@ -52,7 +54,7 @@ def measure(folder, inject, repeats, extra_ns):
     from coinfer.suite.load import read_suite
 
     axes = {"repeat": list(range(repeats))}
-    suite = resolve(read_suite(SUITE, "native.toml"), axes)
+    suite = resolve(read_suite(SUITE.replace("REQUESTS", str(requests)), "native.toml"), axes)
     cells = expand(suite, parameter_types(), axes)
     train(cells, lambda _: None)
     machine = capture()
@@ -103,17 +105,19 @@ def main():
     parser.add_argument("output", type=Path)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--requests", type=int, default=300)
     options = parser.parse_args()
+    size = options.repeats, options.requests
     with tempfile.TemporaryDirectory() as scratch:
         # The processes of devices are forked by a server that starts with this environment.
         inject = Path(scratch) / "extra_ns"
         path = os.pathsep.join([str(HERE / "slow_codec"), os.environ.get("PYTHONPATH", "")])
         os.environ |= {"COINFER_INJECT": str(inject), "PYTHONPATH": path}
         same = [
-            verdict(*measure(Path(scratch) / f"aa{pair}", inject, options.repeats, 0))
+            verdict(*measure(Path(scratch) / f"aa{pair}", inject, *size, 0))
             for pair in range(options.pairs)
         ]
-        begin = measure(Path(scratch) / "first", inject, 2, 0)
+        begin = measure(Path(scratch) / "first", inject, 2, options.requests, 0)
         from coinfer.store import RunFolder
 
         p50_ms = statistics.median(
@@ -121,10 +125,12 @@ def main():
             for path in begin
             for cell in RunFolder(path).contents().cells
         )
-        extra_ns = round(SHARE * p50_ms * 1e6)
-        runs = measure(Path(scratch) / "slow", inject, options.repeats, extra_ns)
+        extra_ns = round(SHARE * p50_ms * 1e6 / ENCODINGS)
+        runs = measure(Path(scratch) / "slow", inject, *size, extra_ns)
         result = {
             "command": f"python tests/perf/injection/native.py {options.output.name}",
+            "repeats": options.repeats,
+            "requests": options.requests,
             "p50_ms": p50_ms,
             "injected_ns": extra_ns,
             "same": same,
