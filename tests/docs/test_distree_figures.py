@@ -91,7 +91,7 @@ def test_strict_control_stops_paying_between_two_and_eight_milliseconds(kept):
 
 
 def test_a_controller_holds_the_latency_with_a_straggler(kept):
-    """At least 95 % in time and in full at every seed, where plain exits miss that."""
+    """At least 95 % in time and in full with its whole interval, where plain exits miss that."""
     table = runs.held(kept["distree-straggler"], "plain", "faults", "none")
     told = {}
     for line in table.splitlines()[2:]:
