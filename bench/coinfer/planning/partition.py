@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from coinfer.errors import PlanError
 from coinfer.models.specs import Partition
 
 Graph = npt.NDArray[np.floating]
+Parts = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -86,27 +88,16 @@ def partition_louvain(graph: Graph, k: int, seed: int) -> Partitioned:
     PlanError
         If fewer than `k` filters are connected.
     """
-    import networkx as nx
-
     connected = _connected(graph, k)
-    weighted: nx.Graph[int] = nx.Graph()
-    weighted.add_nodes_from(connected)
-    edges = ((i, j, float(graph[i, j])) for i in connected for j in connected if i < j)
-    weighted.add_weighted_edges_from(edge for edge in edges if edge[2] > 0)
-    found = nx.community.louvain_communities(weighted, weight="weight", seed=seed)
-    parts = sorted(sorted(community) for community in found)
-    while len(parts) > k:
-        a, b = max(
-            ((a, b) for a in range(len(parts)) for b in range(a)),
-            key=lambda pair: _closeness(graph, parts[pair[0]], parts[pair[1]]),
-        )
-        parts[b] = sorted(parts[a] + parts[b])
-        del parts[a]
-    while len(parts) < k:
-        largest = max(parts, key=len)
-        parts.remove(largest)
-        parts.extend(_spectral(graph, largest, 2, seed))
-    return _finished(graph, parts)
+    among = np.ascontiguousarray(graph[np.ix_(connected, connected)], dtype=np.float64)
+    levels = _levels(among.tobytes(), len(connected), seed)
+    while k < min(levels):
+        levels[min(levels) - 1] = _merged(among, levels[min(levels)])
+    count = max(level for level in levels if level <= k)
+    while count < k:
+        levels[count + 1] = _split(among, levels[count], seed)
+        count += 1
+    return _finished(graph, [[connected[member] for member in part] for part in levels[k]])
 
 
 def partition_uniform(graph: Graph, k: int, seed: int) -> Partitioned:
@@ -140,6 +131,36 @@ def _connected(graph: Graph, k: int) -> list[int]:
     return connected
 
 
+# A planner asks one graph for many numbers of partitions, of which each is a step from the next.
+@functools.lru_cache(maxsize=4)
+def _levels(weights: bytes, nodes: int, seed: int) -> dict[int, Parts]:
+    """Partitions by their number, at first the Louvain communities.
+
+    The graph is given as the float64 of its adjacency matrix.
+    """
+    import networkx as nx
+
+    upper = np.triu(np.frombuffer(weights).reshape(nodes, nodes), 1)
+    found = nx.community.louvain_communities(nx.from_numpy_array(upper), weight="weight", seed=seed)
+    parts = tuple(sorted(tuple(sorted(community)) for community in found))
+    return {len(parts): parts}
+
+
+def _merged(graph: Graph, parts: Parts) -> Parts:
+    a, b = max(
+        ((a, b) for a in range(len(parts)) for b in range(a)),
+        key=lambda pair: _closeness(graph, parts[pair[0]], parts[pair[1]]),
+    )
+    together = tuple(sorted(parts[a] + parts[b]))
+    return tuple(together if c == b else part for c, part in enumerate(parts) if c != a)
+
+
+def _split(graph: Graph, parts: Parts, seed: int) -> Parts:
+    largest = max(range(len(parts)), key=lambda c: len(parts[c]))
+    halves = _spectral(graph, list(parts[largest]), 2, seed)
+    return (*parts[:largest], *parts[largest + 1 :], *map(tuple, halves))
+
+
 def _spectral(graph: Graph, members: list[int], k: int, seed: int) -> list[list[int]]:
     """Cut `members` into exactly `k` parts."""
     if k == 1:
@@ -165,9 +186,9 @@ def _spectral(graph: Graph, members: list[int], k: int, seed: int) -> list[list[
     return parts
 
 
-def _closeness(graph: Graph, a: list[int], b: list[int]) -> float:
+def _closeness(graph: Graph, a: Sequence[int], b: Sequence[int]) -> float:
     between = float(graph[np.ix_(a, b)].sum())
-    smaller = min(float(graph[a].sum()), float(graph[b].sum()))
+    smaller = min(float(graph[list(a)].sum()), float(graph[list(b)].sum()))
     return between / smaller if smaller > 0 else 0.0
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coinfer.errors import PlanError
-from coinfer.planning import PARTITIONERS, activation_graph, ncut_value, partition_ncut
+from coinfer.planning import PARTITIONERS, activation_graph, ncut_value, partition, partition_ncut
 
 
 def communities(sizes: list[int], seed: int, isolated: int = 0) -> np.ndarray:
@@ -78,6 +78,17 @@ def test_every_rule_gives_k_disjoint_parts_of_all_connected_filters(rule: str, k
     assert sorted(f for p in found.partitions for f in p) == list(range(18))
     assert found.dropped == (18, 19)
     assert found == PARTITIONERS[rule](graph, k, 3)
+
+
+def test_louvain_cuts_alike_whatever_was_asked_before() -> None:
+    graph = communities([9, 4, 6, 8], seed=4)
+    alone = {}
+    for k in (1, 3, 4, 6, 11):
+        partition._levels.cache_clear()
+        alone[k] = PARTITIONERS["louvain"](graph, k, 2)
+    partition._levels.cache_clear()
+    for order in ((11, 1, 6, 3, 4), (4, 3, 6, 1, 11)):
+        assert {k: PARTITIONERS["louvain"](graph, k, 2) for k in order} == alone
 
 
 @pytest.mark.parametrize("rule", ["ncut", "louvain"])
