@@ -133,13 +133,14 @@ def expand(
     SuiteError
         With the path of the value that is wrong and what is allowed instead.
     """
+    offered = sorted({*methods, *suite.method})
     suite = resolve(suite, overrides)
     asked_by = "command line" if overrides and "method" in overrides else suite.origin
     matrix = points(suite)
     if not matrix:
         raise SuiteError(f"{suite.origin}: $.exclude: leaves no cell; take a rule away")
     choices = {
-        str(name): _choice(suite, str(name), methods, f"{asked_by}: {place}")
+        str(name): _choice(suite, str(name), methods, offered, f"{asked_by}: {place}")
         for name, place in places(suite, "method").items()
     }
     for cluster_name, faults_name in dict.fromkeys((p["cluster"], p["faults"]) for p in matrix):
@@ -212,12 +213,15 @@ def _named(
 
 
 def _choice(
-    suite: Suite, name: str, methods: Mapping[str, type[msgspec.Struct]], place: str
+    suite: Suite,
+    name: str,
+    methods: Mapping[str, type[msgspec.Struct]],
+    offered: Sequence[str],
+    place: str,
 ) -> MethodChoice:
     table = suite.method.get(name)
     if table is None:
-        base, given = name, {}
-        known = sorted({*methods, *suite.method})
+        base, given, known = name, {}, offered
     else:
         given = dict(table)
         base = given.pop("base", None)

@@ -170,7 +170,7 @@ def test_bad_overrides_say_what_is_allowed(text, expected):
         (("", ""), {"cluster": ["mixed-9"]}, r"command line: \$\.axes\.cluster\[0\].*mixed-8"),
         (("", ""), {"faults": ["no"]}, "neither a table .* nor a preset"),
         (("", ""), {"faults": ["one-crash"]}, "100 never comes; allowed: 0 to 19"),
-        (("", ""), {"method": ["nope"]}, r"command line: \$\.axes\.method\[0\]"),
+        (("", ""), {"method": ["nope"]}, r"command line: \$\.axes\.method\[0\].*rocoin, tree"),
         (("", ""), {"method": []}, "empty"),
         (("", ""), {"size": [1]}, r"\$\.size: unknown key"),
     ],
