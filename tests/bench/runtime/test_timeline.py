@@ -38,8 +38,6 @@ from coinfer.store.records import decode_spans, encode_spans
 from coinfer.suite import AXES, Cell, MethodChoice
 from coinfer.training.modules import build
 
-pytestmark = pytest.mark.alone
-
 US, MS = 1_000, 1_000_000
 PARTS = ("compute", "serialise", "decide", "slip")
 
@@ -434,6 +432,7 @@ def test_a_request_without_a_timeline_is_named(world, toy_cluster):
         trace([traced(outcome, toy_cluster(), (2, 3))], (1, 2))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("dilated", [True, False], ids=["realtime", "native"])
 def test_real_processes_tell_the_same_and_one_that_is_killed_has_told_before(
     world, toy_cluster, dilated
