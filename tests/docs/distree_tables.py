@@ -224,11 +224,32 @@ def promises(found: Sweeps) -> str:
     return table([*head, "`max-probability`, budgeted, saves %"], rows)
 
 
+def batch() -> str:
+    """Time of a native batch with exits against without."""
+    kept = json.loads((KEPT / "native" / "batch.json").read_text(encoding="utf-8"))
+    rows = []
+    for network, of in kept["networks"].items():
+        for name, told in of["against_never"].items():
+            rule, _, scheme = name.partition(", ")
+            count = sum(told["exit_counts"])
+            low, high = told["time_ratio_95_percent"]
+            rows.append(
+                [
+                    f"`{network}`",
+                    rule_of(rule, scheme),
+                    " / ".join(f"{100 * n / count:.0f}" for n in told["exit_counts"]),
+                    f"{100 * (1 - told['macs_ratio']):.1f}",
+                    f"{told['time_ratio']:.2f} ({low:.2f} to {high:.2f})",
+                ]
+            )
+    return table(["network", "rule", "at exits %", "MACs saved %", "time of a batch, ×"], rows)
+
+
 def tables() -> dict[str, str]:
     """All tables of the page by name, of what is kept."""
     found = sweeps()
     here = found.of(NETWORK)
-    made = run_tables(FOLDER)
+    made = run_tables(FOLDER) | {"batch": batch()}
     if found.exits:
         made |= {"exits": exits(found), "networks": networks(found)}
     if here.choices:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 
 import distree_runs as runs
 import distree_tables as tables
 import pytest
-from kept_runs import by_method, seeds
+from kept_runs import KEPT, by_method, seeds
 
 from coinfer.report.sweep import target_name
 
@@ -104,6 +105,21 @@ def test_a_controller_holds_the_latency_with_a_straggler(kept):
         mean, half = told[faults, "held"]
         assert mean - half >= 95
         assert told[faults, "plain"][0] < 95
+
+
+def test_a_native_batch_is_shorter_on_large_blocks_where_hardly_any_row_stays():
+    """WRN-16-1 with budgets; nothing does on WRN-10-1, whose heads take a quarter on top."""
+    networks = json.loads((KEPT / "native" / "batch.json").read_text(encoding="utf-8"))["networks"]
+    large = networks["wrn-16-1"]["against_never"]["max-probability, budgeted"]
+    assert large["time_ratio_95_percent"][1] < 0.9
+    small = networks["wrn-10-1"]
+    assert all(told["time_ratio"] > 1 for told in small["against_never"].values())
+    heads = {
+        network: of["stages"]["s0.e1"]["time_share"] + of["stages"]["s0.e2"]["time_share"]
+        for network, of in networks.items()
+    }
+    assert heads["wrn-10-1"] == pytest.approx(0.26, abs=0.005)
+    assert heads["wrn-16-1"] == pytest.approx(0.15, abs=0.005)
 
 
 def test_cells_tell_what_was_chosen_and_what_came_of_it(kept):
