@@ -75,6 +75,7 @@ struct Ending {
           rest(classes - whole),
           fresh(lane_numbers() >= static_cast<std::int32_t>(lanes - rest)) {}
 
+    // Minus infinity is never the largest, and what it adds is lost beside the 1 of the largest.
     Floats of(const float* x) const {
         return fresh ? load(x + whole + rest - lanes) : all(-infinity);
     }
@@ -124,7 +125,7 @@ inline Sums<Floats> sums_along(const float* x, const Ending& ending, float most,
         add<wanted>(b, load(x + k + lanes), largest, binary);
     }
     if (k < ending.whole) add<wanted>(a, load(x + k), largest, binary);
-    if (ending.rest > 0) add<wanted>(b, ending.of(x), largest, binary, ending.fresh);
+    if (ending.rest > 0) add<wanted>(b, ending.of(x), largest, binary);
     return {a.total + b.total, a.weighted + b.weighted};
 }
 
