@@ -108,7 +108,7 @@ def decided(score, rule, threshold):
 
 
 def test_decisions_follow_from_scores_with_temperature_and_mask(backend, rng):
-    for rows, classes in ((1, 10), (63, 10), (65, 10), (40, 33), (200, 50)):
+    for rows, classes in ((1, 10), (63, 10), (65, 10), (40, 33), (200, 50), (2500, 10)):
         logits = 3 * rng.standard_normal((rows, classes), dtype=np.float32)
         logits[rows // 2, 1] = np.nan
         for temperature in (0.7, 2.5):
@@ -132,7 +132,7 @@ def assert_only_rows(masked, full, mask, untouched):
 
 @pytest.mark.parametrize("classes", [1, 2, 10, 32, 33, 100])
 def test_rows_that_are_gone_have_no_scores(backend, rng, classes):
-    for rows in (0, 1, 2, 9, 16, 17, 64, 130, 700):
+    for rows in (0, 1, 2, 9, 16, 17, 64, 130, 700, 2500):  # the last in several pieces
         logits = rng.standard_normal((rows, classes), dtype=np.float32)
         full = backend.exit_scores(logits, None, 1.3)
         gone = logits.copy()
@@ -155,7 +155,14 @@ def test_rows_that_are_gone_have_no_scores(backend, rng, classes):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_are_gone_have_no_change(backend, rng, kind):
-    for rows, shape in ((0, (3,)), (1, (5,)), (9, (7,)), (64, (2, 3, 4)), (40, (1000,))):
+    for rows, shape in (
+        (0, (3,)),
+        (1, (5,)),
+        (9, (7,)),
+        (64, (2, 3, 4)),
+        (40, (1000,)),
+        (2500, (3,)),
+    ):
         p = rng.standard_normal((rows, *shape), dtype=np.float32)
         c = p + rng.standard_normal((rows, *shape), dtype=np.float32)
         full = backend.feature_change(p, c, kind)
