@@ -62,6 +62,17 @@ def test_bf16_rounds_to_nearest_even(backend, rng):
             assert_rounds(backend, "bf16", x, bf16_by_float64(x))
 
 
+@pytest.mark.parametrize("encoding", ["fp16", "sparse-fp16", "bf16"])
+def test_nan_stays_nan_whatever_its_payload(backend, encoding):
+    """One whose bits are all below those that are kept must not become infinite."""
+    payloads = 1 << np.arange(23, dtype=np.uint32)
+    bits = np.concatenate(
+        [sign | payloads for sign in (np.uint32(0x7F800000), np.uint32(0xFF800000))]
+    )
+    decoded = backend.decode(backend.encode(bits.view(np.float32), encoding))
+    assert np.isnan(decoded).all()
+
+
 def test_bf16_is_what_torch_makes_of_it(backend, rng):
     torch = pytest.importorskip("torch")
     x = rng.integers(0, 2**32, 20000, dtype=np.uint32).view(np.float32)
