@@ -14,7 +14,7 @@ from coinfer.errors import PlanError
 from coinfer.models.specs import Partition
 
 Graph = npt.NDArray[np.floating]
-Parts = tuple[tuple[int, ...], ...]
+Parts = tuple[Partition, ...]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _connected(graph: Graph, k: int) -> list[int]:
 # A planner asks one graph for many numbers of partitions, of which each is a step from the next.
 @functools.lru_cache(maxsize=4)
 def _levels(weights: bytes, nodes: int, seed: int) -> dict[int, Parts]:
-    """Partitions by their number, at first the Louvain communities.
+    """Partitions by their number: at first the Louvain communities, to which callers add.
 
     The graph is given as the float64 of its adjacency matrix.
     """

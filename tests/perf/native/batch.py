@@ -27,6 +27,7 @@ from coinfer.cluster import Workload
 from coinfer.contract import INPUT, gate_of
 from coinfer.execute.cell import run_cell
 from coinfer.execute.prepare import prepare
+from coinfer.execute.profiles import dataset
 from coinfer.methods import parameter_types
 from coinfer.runtime.runner import Runner, Value
 from coinfer.suite import expand, load_suite
@@ -48,11 +49,10 @@ NETWORKS = {"wrn-10-1": ("quickstart", "distree-strict"), "wrn-16-1": ("distree-
 def batched(network, rule):
     """A native cell of batches; `rule` are parameters of the method."""
     suite, method = NETWORKS[network]
-    axes = {"method": [method], "cluster": ["mixed-8"], "run_seed": [0], "mode": ["native"]}
-    if suite == "quickstart":
-        axes["faults"] = ["none"]
+    axes = {"method": [method], "cluster": ["mixed-8"], "faults": ["none"]}
+    axes |= {"run_seed": [0], "mode": ["native"]}
     (cell,) = expand(load_suite(suite), parameter_types(), axes)
-    parameters = cell.method.parameters | {"control": "strict"} | rule
+    parameters = cell.method.parameters | rule
     count = ROWS * BATCHES
     ranked = sorted(cell.cluster.devices, key=lambda d: -d.macs_per_s)
     used = {device.name for device in ranked[: parameters["devices"]]}
@@ -89,7 +89,8 @@ def run(cell):
 
 def stage_shares(cell):
     """Share of MACs and of time of each stage of one student, of those of its blocks together."""
-    chain = {INPUT: np.random.default_rng(0).normal(size=(ROWS, 1, 28, 28)).astype(np.float32)}
+    size = (ROWS, *dataset(cell.dataset).info.shape)
+    chain = {INPUT: np.random.default_rng(0).normal(size=size).astype(np.float32)}
     macs, seconds = {}, {}
     runner = Runner(build, memo=False)
     for stage in prepare(cell).deployment.stages:
