@@ -13,16 +13,7 @@ import pytest
 
 from coinfer.cluster import Cluster, Device, Link
 from coinfer.cluster.cost_table import load_cost_table
-from coinfer.contract import (
-    INPUT,
-    Answer,
-    Deployment,
-    ModuleRef,
-    Need,
-    Replica,
-    Stage,
-    Timer,
-)
+from coinfer.contract import INPUT, Answer, Deployment, ModuleRef, Need, Replica, Stage, Timer
 from coinfer.runtime.job import Load
 from coinfer.runtime.realtime import RealtimeDriver
 from coinfer.runtime.scenario import Scenario
