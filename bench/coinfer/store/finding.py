@@ -40,13 +40,26 @@ def resolve_run(path: Path) -> RunFolder:
     if runs:
         return runs[0]
     if not path.exists() and path.parts[:1] == ("reference",):
-        return RunFolder(Path(str(files("coinfer"))) / path)
+        return _shipped(path)
     damaged = sorted(path.glob("*/run.json"))
     if damaged:
         return RunFolder(damaged[-1].parent)
     what = "holds no run" if path.exists() else "does not exist"
     raise UsageError(
         f"{path}: {what}; give a run folder or the folder that 'coinfer run -o' was given"
+    )
+
+
+def _shipped(path: Path) -> RunFolder:
+    package = Path(str(files("coinfer")))
+    if (package / path / "run.json").exists():
+        return RunFolder(package / path)
+    named = sorted(
+        run.parent.relative_to(package).as_posix() for run in package.glob("reference/**/run.json")
+    )
+    below = [name for name in named if name.startswith(f"{path.as_posix()}/")]
+    raise UsageError(
+        f"{path}: no run of that name comes with the package; there are {', '.join(below or named)}"
     )
 
 

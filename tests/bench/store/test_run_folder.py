@@ -164,6 +164,14 @@ def test_a_path_means_a_run_or_the_newest_below_it(run, tmp_path):
         resolve_run(tmp_path / "nowhere")
 
 
+def test_of_runs_that_come_with_the_package_the_names_are_told():
+    assert resolve_run(Path("reference/quickstart")).info.suite.name == "quickstart"
+    with pytest.raises(UsageError, match=r"there are reference/distree/[^q]*/straggler$"):
+        resolve_run(Path("reference/distree"))
+    with pytest.raises(UsageError, match="reference/quickstart, reference/rocoin,"):
+        resolve_run(Path("reference/distreee"))
+
+
 def test_only_the_identical_suite_on_the_same_machine_is_resumed(run, tmp_path):
     out = tmp_path / "out"
     assert find_same(out, SUITE, HERE).path == run.path
