@@ -226,7 +226,7 @@ def run(
     force : bool
         Start anew instead of going on with the newest run of the same suite.
     workers : int
-        Virtual cells at a time.
+        Virtual cells, and trainings, at a time; one alone trains in this process.
     scheduler : str, optional
         Of Dask, as ``tcp://host:8786``: its workers run the cells, whatever `workers` is.
     timeout_s : float, optional

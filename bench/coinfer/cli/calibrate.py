@@ -44,11 +44,12 @@ def _cells(suite: str) -> tuple[Cell, ...]:
     from coinfer.cli import engine
     from coinfer.cli.choose import cells_of
     from coinfer.cli.training_view import TrainingView
+    from coinfer.runtime.realtime.machine import cores
 
     resolved, cells = cells_of(suite, {})
     engine.check(cells, resolved.origin)
     with TrainingView(progress_console()) as view:
-        engine.train(cells, view.progress)
+        engine.train(cells, view.progress, workers=cores())
     return cells
 
 

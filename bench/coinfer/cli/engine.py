@@ -113,9 +113,24 @@ def run_cells(
 
 @contextmanager
 def executor(
-    cells: Sequence[Cell], *, workers: int, scheduler: str | None, say: Callable[[str], None]
+    cells: Sequence[Cell],
+    *,
+    workers: int,
+    scheduler: str | None,
+    say: Callable[[str], None],
+    trainers: int | None = None,
 ) -> Iterator[Executor]:
     """What carries cells out: this machine, or the workers of a Dask scheduler.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    workers : int
+        Processes that run virtual cells on this machine.
+    scheduler : str or None
+    say : callable
+    trainers : int, optional
+        Processes that train on this machine; `workers` by default.
 
     Raises
     ------
@@ -123,7 +138,7 @@ def executor(
         If the scheduler cannot be reached, has no worker that can be used, or Dask is missing.
     """
     if scheduler is None:
-        yield _Here(workers)
+        yield _Here(workers, trainers or workers)
         return
     try:
         from coinfer.execute.dask import dask_executor
@@ -140,8 +155,9 @@ def executor(
 class _Here:
     """The executor that is this machine."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, trainers: int) -> None:
         self.workers = workers
+        self._trainers = trainers
 
     @cached_property
     def environment(self) -> Environment:
@@ -151,8 +167,8 @@ class _Here:
         return store.capture()
 
     def train(self, cells: Sequence[Cell], on_progress: OnTraining) -> None:
-        """Train in this process."""
-        train(cells, on_progress)
+        """Train in this process, or in several."""
+        train(cells, on_progress, workers=self._trainers)
 
     def run_cells(
         self, cells: Sequence[Cell], *, timeout_s: float | None, on_progress: OnProgress
@@ -168,11 +184,13 @@ def plan_notes(cell: Cell) -> dict[str, Any]:
     return execute.plan_notes(cell)
 
 
-def train(cells: Sequence[Cell], on_progress: OnTraining, *, anew: bool = False) -> None:
+def train(
+    cells: Sequence[Cell], on_progress: OnTraining, *, workers: int = 1, anew: bool = False
+) -> None:
     """Train every model that the cells need and the zoo lacks, or your own zoo lacks (`anew`)."""
     from coinfer import execute
 
-    execute.train(cells, on_progress, anew=anew)
+    execute.train(cells, on_progress, workers=workers, anew=anew)
 
 
 def sweep(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
 from enum import StrEnum
@@ -75,7 +74,8 @@ def run(
         Path, typer.Option("-o", "--output", help="Folder that gets one folder a run.")
     ] = RUNS,
     workers: Annotated[
-        int | None, typer.Option("-j", "--workers", min=1, help="Cells at a time (virtual only).")
+        int | None,
+        typer.Option("-j", "--workers", min=1, help="Virtual cells, and trainings, at a time."),
     ] = None,
     where: Annotated[
         Where, typer.Option("--executor", help="Who carries cells out: this machine, or Dask.")
@@ -93,6 +93,7 @@ def run(
     from coinfer.cli.choose import cells_of, overrides_of
     from coinfer.cli.perform import perform
     from coinfer.cli.session import todo
+    from coinfer.runtime.realtime.machine import cores
     from coinfer.store import RunFolder, find_same
     from coinfer.store.output import check_writable
     from coinfer.store.timings import estimate
@@ -106,10 +107,13 @@ def run(
         allow_oversubscribed=allow_oversubscribed,
         inventory=inventory,
     )
+    trainers = workers or cores()
     workers = _workers(workers, cells)
     check_writable(output)
     engine.check(cells, resolved.origin)
-    with engine.executor(cells, workers=workers, scheduler=scheduler, say=_say) as executor:
+    with engine.executor(
+        cells, workers=workers, trainers=trainers, scheduler=scheduler, say=_say
+    ) as executor:
         environment = executor.environment
         folder = None if force else find_same(output, resolved, environment)
         what = partial(
@@ -167,6 +171,7 @@ def _check_where(where: Where, scheduler: str | None, workers: int | None) -> No
 
 def _workers(asked: int | None, cells: Sequence[Cell]) -> int:
     from coinfer.errors import UsageError
+    from coinfer.runtime.realtime.machine import cores
 
     real = [cell for cell in cells if cell.mode != "virtual"]
     if real and asked not in (None, 1):
@@ -176,8 +181,7 @@ def _workers(asked: int | None, cells: Sequence[Cell]) -> int:
         )
     if real:
         return 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return asked or min(usable or 1, max(1, len(cells)))
+    return asked or min(cores(), max(1, len(cells)))
 
 
 def _say(line: str) -> None:

@@ -18,15 +18,20 @@ def train(
         bool,
         typer.Option("--anew", help="Also train what comes with the package, into your own zoo."),
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("-j", "--workers", min=1, help="Trainings at a time; one a core unless told."),
+    ] = None,
 ) -> None:
     """Train every model that a suite needs and the zoo lacks."""
     from coinfer.cli import engine
     from coinfer.cli.choose import cells_of, overrides_of
     from coinfer.cli.training_view import TrainingView
+    from coinfer.runtime.realtime.machine import cores
 
     resolved, cells = cells_of(suite, overrides_of(method or (), axis or (), None, None))
     engine.check(cells, resolved.origin)
     console = progress_console()
     with TrainingView(console) as view:
-        engine.train(cells, view.progress, anew=anew)
+        engine.train(cells, view.progress, workers=workers or cores(), anew=anew)
     console.print(f"every model of {resolved.name} is in the zoo (coinfer zoo ls)")

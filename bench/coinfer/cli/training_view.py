@@ -19,7 +19,7 @@ _EVERY_PLAIN_S: Final = 10.0
 
 
 class TrainingView:
-    """One bar for the model at hand; where no bar can be drawn, a line now and then.
+    """A bar for every model at hand; where no bar can be drawn, a line now and then.
 
     Parameters
     ----------
@@ -39,8 +39,7 @@ class TrainingView:
             console=console,
             transient=True,
         )
-        self._what: str | None = None
-        self._bar: TaskID | None = None
+        self._bar: dict[str, TaskID] = {}
         self._shown: dict[str, float] = {}
 
     def __enter__(self) -> TrainingView:
@@ -52,7 +51,7 @@ class TrainingView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
+        if self._bars.live.is_started:
             self._bars.stop()
 
     def progress(self, at: TrainingProgress) -> None:
@@ -61,26 +60,28 @@ class TrainingView:
             return
         if at.epoch_done and at.terms:
             self._say(f"{at.what}: epoch {at.epoch}/{at.epochs}: loss {_terms(at)}")
+        if at.done:
+            if at.what in self._bar:
+                self._bars.remove_task(self._bar.pop(at.what))
+            return
         now = time.monotonic()
         every_s = _EVERY_S if self._console.is_terminal else _EVERY_PLAIN_S
-        # Several machines may train at a time.
+        # Several processes, or machines, may train at a time.
         if now - self._shown.get(at.what, -math.inf) < every_s:
             return
         self._shown[at.what] = now
         left = _clock(at.left_s)
         if not self._console.is_terminal:
-            self._what = at.what
             share = f"{100 * at.step / at.steps:.0f} %"
             self._say(f"{at.what}: epoch {at.epoch}/{at.epochs}, {share}, {left} left")
             return
         epoch = f"{at.epoch}/{at.epochs}"
-        if at.what != self._what or self._bar is None:
-            if self._bar is not None:
-                self._bars.remove_task(self._bar)
-            self._what = at.what
-            self._bar = self._bars.add_task(escape(at.what), total=at.steps, epoch=epoch, left=left)
+        bar = self._bar.get(at.what)
+        if bar is None:
+            bar = self._bars.add_task(escape(at.what), total=at.steps, epoch=epoch, left=left)
+            self._bar[at.what] = bar
             self._bars.start()
-        self._bars.update(self._bar, completed=at.step, epoch=epoch, left=left)
+        self._bars.update(bar, completed=at.step, epoch=epoch, left=left)
 
     def _say(self, line: str) -> None:
         self._bars.console.print(line, markup=False, soft_wrap=True)

@@ -5,8 +5,8 @@ from coinfer.execute.executor import Executor
 from coinfer.execute.inputs import inputs_hash
 from coinfer.execute.local import run_cells
 from coinfer.execute.planned import check, plan_notes
-from coinfer.execute.prepare import train
 from coinfer.execute.stage_costs import measurable_stages
+from coinfer.execute.training import train
 from coinfer.execute.worker import Finished, OnProgress, Progress
 
 __all__ = [

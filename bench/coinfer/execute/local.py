@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import sys
 import time
 from collections import deque
@@ -12,12 +10,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
+from coinfer.execute.forking import fork_context
 from coinfer.execute.prepare import deployment_key, networks_key
 from coinfer.execute.tree import end_tree
 from coinfer.execute.worker import Finished, OnProgress, Progress, serve, too_long
-from coinfer.runtime.realtime.fleet import PRELOAD, THREADS
 from coinfer.suite import Cell
-from coinfer.training.modules import build
 
 TICK_S: Final = 0.1
 """How often is looked for cells that are overdue."""
@@ -43,8 +40,6 @@ def run_cells(
         A cell that runs longer has failed; training does not count.
     on_progress : callable
     """
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
     virtual = [cell for cell in cells if cell.mode == "virtual"]
     yield from _run(_shared_out(virtual, workers), timeout_s, on_progress)
     real = [cell for cell in cells if cell.mode != "virtual"]
@@ -168,8 +163,7 @@ class _Lane:
         return Finished(self.cell, None, {}, {}, error, seconds)
 
     def _hire(self) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([*PRELOAD, build.__module__, serve.__module__])
+        context = fork_context()
         self.connection, theirs = context.Pipe()
         self._worker = context.Process(
             target=serve, args=(theirs, list(sys.path), self._timeout_s), name="coinfer worker"

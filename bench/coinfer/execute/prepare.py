@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,12 +13,7 @@ from coinfer.errors import PlanError
 from coinfer.execute.profiles import method_of, profile_of, recipe_of, said, teacher_spec
 from coinfer.methods import Method, Profile, Workshop
 from coinfer.suite import Cell
-from coinfer.training import (
-    OnProgress,
-    Zoo,
-    fit_teacher,
-    user_zoo,
-)
+from coinfer.training import OnProgress, TeacherArtifact, Zoo, fit_teacher
 
 
 class Prepared(NamedTuple):
@@ -122,19 +117,23 @@ def fitted(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Fitted:
         If something must be trained and the data set is missing.
     """
     steps = method_of(cell)
-    how = recipe_of(cell)
-    workshop = Workshop(zoo, how, cell.train_seed, progress)
-    teacher = fit_teacher(
-        cell.dataset,
-        teacher_spec(cell),
-        how.teacher,
-        cell.train_seed,
-        workshop.zoo,
-        progress,
-    )
+    workshop = Workshop(zoo, recipe_of(cell), cell.train_seed, progress)
+    teacher = teacher_of(cell, progress, zoo)
     profile = profile_of(cell, teacher, workshop.zoo)
     plan = steps.fit(steps.plan(profile, cell.cluster), profile, workshop)
     return Fitted(steps, plan, profile, workshop)
+
+
+def teacher_of(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> TeacherArtifact:
+    """Train, or find, the teacher of a cell.
+
+    Raises
+    ------
+    DatasetError
+        If it must be trained and the data set is missing.
+    """
+    how = recipe_of(cell).teacher
+    return fit_teacher(cell.dataset, teacher_spec(cell), how, cell.train_seed, zoo, progress)
 
 
 def _prepare(cell: Cell, progress: OnProgress | None, zoo: Zoo) -> Prepared:
@@ -171,22 +170,6 @@ def _batched(deployment: Deployment, cell: Cell) -> Deployment:
         wait_ns=batching.wait_ns if wait_ms is None else round(wait_ms * 1e6),
     )
     return dataclasses.replace(deployment, batching=batching)
-
-
-def train(cells: Sequence[Cell], on_progress: OnProgress, *, anew: bool = False) -> None:
-    """Train every model that the cells need and the zoo lacks.
-
-    Parameters
-    ----------
-    cells : sequence of Cell
-    on_progress : callable
-        Told where each training stands.
-    anew : bool
-        Leave out what comes with the package: only the user's own zoo counts.
-    """
-    zoo = Zoo(shipped=user_zoo()) if anew else Zoo()
-    for cell in cells:
-        prepare(cell, on_progress, zoo)
 
 
 def artifacts_of(cells: Iterable[Cell]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from coinfer.execute.prepare import artifacts_of, prepare
@@ -38,9 +39,16 @@ class _Finding(Zoo):
         return found
 
 
-def untrained(cells: Sequence[Cell]) -> Untrained:
-    """Look for all models that cells need."""
-    zoo = _Finding()
+def untrained(cells: Sequence[Cell], shipped: Path | None = None) -> Untrained:
+    """Look for all models that cells need.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    shipped : Path, optional
+        As of `Zoo`.
+    """
+    zoo = _Finding(shipped=shipped)
     lacking: list[Cell] = []
     found: dict[str, str] = {}
     for cell in cells:

@@ -7,8 +7,10 @@ replicas and a fusion rule. A method is one file; others add theirs by an entry 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -30,6 +32,7 @@ from coinfer.training import (
     fit_fusion,
     fit_joint,
     fit_single,
+    free_first,
 )
 from coinfer_kernels import encoded_size
 
@@ -191,6 +194,20 @@ class Workshop:
             self.data_dir,
             member,
         )
+
+    def singles(
+        self, profile: Profile, students: Sequence[StudentSpec]
+    ) -> tuple[SingleArtifact, ...]:
+        """Whole classifiers, each by itself; those with the same backbone are numbered.
+
+        What another process trains comes last, so that several can share them.
+        """
+        seen: Counter[str] = Counter()
+        makes = []
+        for student in students:
+            makes.append(partial(self.single, profile, student, seen[student.name]))
+            seen[student.name] += 1
+        return tuple(free_first(self.zoo, makes))
 
 
 class Plan(Protocol):

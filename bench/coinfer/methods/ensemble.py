@@ -7,7 +7,6 @@ one of a given backbone each: one of them alone is a single distilled student.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -144,12 +143,7 @@ class Ensemble:
 
     def fit(self, plan: EnsemblePlan, profile: Profile, workshop: Workshop) -> EnsemblePlan:
         """Distil each member by itself; two clusters share members of the same backbone."""
-        seen: Counter[str] = Counter()
-        trained = []
-        for student in plan.students.values():
-            trained.append(workshop.single(profile, student, seen[student.name]))
-            seen[student.name] += 1
-        return replace(plan, trained=tuple(trained))
+        return replace(plan, trained=workshop.singles(profile, list(plan.students.values())))
 
     def calibrate(self, plan: EnsemblePlan, profile: Profile, workshop: Workshop) -> EnsemblePlan:
         """Nothing to set."""

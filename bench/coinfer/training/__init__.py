@@ -16,6 +16,7 @@ from coinfer.training.recipe import (
     TeacherRecipe,
     recipe,
 )
+from coinfer.training.sharing import free_first
 from coinfer.training.single import SingleArtifact, fit_single
 from coinfer.training.subset_head import SubsetHeadArtifact, fit_subset_head
 from coinfer.training.teacher import TeacherArtifact, fit_teacher, load_teacher, teacher_inputs
@@ -48,6 +49,7 @@ __all__ = [
     "fit_subset_head",
     "fit_teacher",
     "fit_temperature",
+    "free_first",
     "load_joint",
     "load_teacher",
     "recipe",

@@ -251,8 +251,10 @@ def _train(
         )
         return terms._asdict()
 
-    what = f"{len(spec.students)} × {spec.students[0].name}"
-    unfinished = zoo.unfinished(canonical_sha256(dict(inputs)))
+    address = canonical_sha256(dict(inputs))
+    # Plans that differ in their partitions alone may be trained at a time.
+    what = f"{len(spec.students)} × {spec.students[0].name}, seed {seed} ({address[:6]})"
+    unfinished = zoo.unfinished(address)
     figures = fit(model, len(lessons), loss, recipe.schedule, seed, what, progress, unfinished)
     accuracies = {
         f"{name}_accuracy": _accuracies(model.eval(), data, name) for name in ("validation", "test")

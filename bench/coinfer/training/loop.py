@@ -26,7 +26,7 @@ class Progress:
     Attributes
     ----------
     what : str
-        What is being made, such as ``teacher wrn-16-2-s2``.
+        What is being made, such as ``teacher wrn-16-2-s2, seed 0``.
     step, steps : int
         Done and in total, over all epochs.
     epoch, epochs : int
@@ -48,6 +48,11 @@ class Progress:
     def epoch_done(self) -> bool:
         """Whether this is the last step of its epoch."""
         return self.step * self.epochs == self.epoch * self.steps
+
+    @property
+    def done(self) -> bool:
+        """Whether this was the last step of all."""
+        return self.step == self.steps
 
 
 OnProgress = Callable[[Progress], None]

@@ -177,7 +177,7 @@ def _train(
             temperature=recipe.temperature,
         )
 
-    what = f"{spec.name} alone, member {member}"
+    what = f"{spec.name} alone, member {member}, seed {inputs['train_seed']}"
     unfinished = zoo.unfinished(canonical_sha256(dict(inputs)))
     figures = fit(model, len(lessons), loss, recipe.schedule, seed, what, progress, unfinished)
     accuracies = {

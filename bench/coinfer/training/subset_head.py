@@ -160,7 +160,8 @@ def _train(
     spec, seed = joint.spec, inputs["train_seed"]
     students = load_joint(joint, zoo)
     kept = min(recipe.views, len(views.down))
-    features = _training_features(students, data, views, kept, progress)
+    what = f"any-subset head of {joint.address[:6]}, seed {seed}"
+    features = _training_features(students, data, views, kept, f"portions for the {what}", progress)
     labels = torch.from_numpy(data.train.labels).repeat(kept)
     teacher_logits = views.logits[:kept].flatten(0, 1)
     sizes = torch.tensor(spec.filters)
@@ -189,7 +190,6 @@ def _train(
         if mean > best[0]:
             best = (mean, reached, state_tensors(head))
 
-    what = f"any-subset head of {len(sizes)} portions"
     figures = fit(head, len(labels), loss, recipe.schedule, seed, what, progress, after_epoch=judge)
     record = {
         "validation_accuracy": best[1],
@@ -213,6 +213,7 @@ def _training_features(
     data: coinfer_datasets.Dataset,
     views: Views,
     kept: int,
+    what: str,
     progress: OnProgress | None,
 ) -> Tensor:
     """Portions of the first views of the training images, shape (views · N, F)."""
@@ -226,7 +227,7 @@ def _training_features(
         features += [torch.cat(out.portions[-1], dim=1) for out in batches]
         if progress:
             left = left_s(begun, v + 1, kept - v - 1)
-            progress(Progress("portions for the any-subset head", v + 1, kept, 1, 1, {}, left))
+            progress(Progress(what, v + 1, kept, 1, 1, {}, left))
     return torch.cat(features)
 
 

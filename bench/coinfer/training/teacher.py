@@ -143,7 +143,7 @@ def _train(
         batch = pictures.random_batch(which, recipe.flip, draws)
         return {"label": F.cross_entropy(model(batch), labels[which])}
 
-    what = f"teacher {spec.name}"
+    what = f"teacher {spec.name}, seed {train_seed}"
     unfinished = zoo.unfinished(canonical_sha256(dict(inputs)))
     figures = fit(
         model, len(pictures), loss, recipe.schedule, train_seed, what, progress, unfinished

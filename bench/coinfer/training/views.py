@@ -66,7 +66,7 @@ def teacher_views(
         for done, view in enumerate(views, 1):
             features.append(torch.cat(outputs(model.features, pictures, view)))
             if progress:
-                what = f"answers of the teacher {teacher.spec.name}"
+                what = f"answers of the teacher {teacher.spec.name}, seed {teacher.train_seed}"
                 left = left_s(begun, done, len(views) - done)
                 progress(Progress(what, done, len(views), 1, 1, {}, left))
         stacked = torch.stack(features)

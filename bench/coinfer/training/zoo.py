@@ -61,12 +61,15 @@ class Zoo:
     ----------
     used : dict of str to Artifact
         What was found or put until now, by address.
+    waits : bool
+        Whether `find_or_make` waits for another process that is making the same.
     """
 
     def __init__(self, root: Path | None = None, shipped: Path | None = None) -> None:
         self.root = user_zoo() if root is None else root
         self.shipped = shipped_zoo() if shipped is None else shipped
         self.used: dict[str, Artifact] = {}
+        self.waits = True
 
     def get(self, address: str) -> Artifact | None:
         """Return the artifact at `address`, the user's before the shipped one, or None.
@@ -122,11 +125,16 @@ class Zoo:
         """Return the artifact of `inputs`, or what `make` puts there.
 
         Two processes that need the same one do not both make it: the second waits for the first.
+
+        Raises
+        ------
+        BusyError
+            If another process is making it, and this zoo was told not to wait.
         """
         address = canonical_sha256(dict(inputs))
         found = self.get(address)
         if found is None:
-            with exclusive(self.unfinished(address).with_suffix(".lock")):
+            with exclusive(self.unfinished(address).with_suffix(".lock"), wait=self.waits):
                 found = self.get(address) or make()
         return found
 

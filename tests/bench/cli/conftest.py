@@ -57,12 +57,15 @@ class FakeEngine:
         self.code = "1"
         self.slower = 1.0
         self.closed = False
+        self.trainers = 0
 
     def inputs_hash(self, cell):
         return f"{self.code}:{cell.key}"
 
-    def train(self, cells, on_progress):
-        at = {"what": "nonn", "step": 20, "steps": 20, "epoch": 1, "epochs": 1, "epoch_done": True}
+    def train(self, cells, on_progress, *, workers=1):
+        self.trainers = workers
+        at = {"what": "nonn", "step": 20, "steps": 20, "epoch": 1, "epochs": 1}
+        at |= {"epoch_done": True, "done": True}
         on_progress(SimpleNamespace(**at, terms={"label": 0.5}, left_s=0.0))
 
     def check(self, cells, origin):

@@ -11,6 +11,7 @@ import pytest
 
 from coinfer.__main__ import main
 from coinfer.cli.run import _Terminated
+from coinfer.runtime.realtime.machine import cores
 from coinfer.store import resolve_run
 
 
@@ -38,6 +39,17 @@ def test_a_run_answers_the_question_and_says_where_to_go(fake, suite_file, coinf
     assert "[24/24]" in done.stderr
     assert len(fake.ran) == 24
     assert fake.closed
+
+
+def test_as_many_models_are_trained_at_a_time_as_asked_or_as_there_are_cores(
+    fake, suite_file, coinfer, tmp_path
+):
+    assert coinfer("run", suite_file, "-o", tmp_path / "out", "-j", "3").exit_code == 0
+    assert fake.trainers == 3
+    # Their cells run one by one, but training is over by then.
+    real = ("--mode", "realtime", "--allow-oversubscribed")
+    assert coinfer("run", suite_file, "-o", tmp_path / "real", *real).exit_code == 0
+    assert fake.trainers == cores()
 
 
 def test_the_same_command_again_does_nothing_twice(fake, suite_file, coinfer, tmp_path):

@@ -49,6 +49,17 @@ def test_a_terminal_has_a_bar_and_keeps_the_losses() -> None:
     assert "epoch 2/3, 1:05 left" in text
 
 
+def test_models_that_are_trained_at_a_time_have_a_bar_each_until_they_are_done() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    with TrainingView(console) as view:
+        for step in (at(20, 1, "one"), at(20, 1, "two"), at(300, 3, "one")):
+            view.progress(step)
+        assert [task.description for task in view._bars.tasks] == ["two"]
+        view.progress(at(300, 3, "two"))
+        view.progress(at(300, 3, "never seen before"))
+        assert view._bars.tasks == []
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_quiet_is_quiet(terminal: bool) -> None:
     assert shown(terminal, at(100, 1), quiet=True) == ""

@@ -51,6 +51,9 @@ class Untrained:
             "digits", spec, teacher.shape, teacher.classes, 0, member, "", "", 1.0, 1.0
         )
 
+    def singles(self, profile, students):
+        return tuple(self.single(profile, student) for student in students)
+
 
 @pytest.fixture(scope="module")
 def runner():

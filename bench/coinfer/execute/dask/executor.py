@@ -14,7 +14,8 @@ from coinfer.execute.dask.dispatch import Trouble, dispatch
 from coinfer.execute.dask.foundation import foundation
 from coinfer.execute.dask.lots import lots, training_lots
 from coinfer.execute.dask.station import run_order, train_order
-from coinfer.execute.prepare import artifacts_of, train
+from coinfer.execute.prepare import artifacts_of
+from coinfer.execute.training import train
 from coinfer.execute.untrained import untrained
 from coinfer.execute.worker import Finished, OnProgress, Progress
 from coinfer.store import Environment

@@ -18,7 +18,8 @@ from distributed import Event, Queue, Status, Worker, get_client, get_worker
 import coinfer
 from coinfer.execute.dask.foundation import digest_of
 from coinfer.execute.local import run_cells
-from coinfer.execute.prepare import artifacts_of, train
+from coinfer.execute.prepare import artifacts_of
+from coinfer.execute.training import train
 from coinfer.execute.worker import Progress
 from coinfer.store import Environment, capture
 from coinfer.suite import Cell
@@ -196,7 +197,8 @@ class Post:
         """Mail how far it is, now and then."""
         self._check()
         now = time.monotonic()
-        if now - self._told_s >= PROGRESS_S:
+        last = isinstance(at, TrainingProgress) and at.done
+        if last or now - self._told_s >= PROGRESS_S:
             self._told_s = now
             self.send(at)
 
