@@ -32,6 +32,10 @@ def train(
     resolved, cells = cells_of(suite, overrides_of(method or (), axis or (), None, None))
     engine.check(cells, resolved.origin)
     console = progress_console()
-    with TrainingView(console) as view:
-        engine.train(cells, view.progress, workers=workers or cores(), anew=anew)
+    try:
+        with TrainingView(console) as view:
+            engine.train(cells, view.progress, workers=workers or cores(), anew=anew)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped: whole epochs are kept; the same command does the rest", err=True)
+        raise typer.Exit(130) from None
     console.print(f"every model of {resolved.name} is in the zoo (coinfer zoo ls)")
