@@ -55,24 +55,39 @@ def failure_table(done: Sequence[StoredCell]) -> Table | None:
         return None
     most = max(len(s.figures[CURVE]) for cells in groups.values() for s in cells) - 1
     shown = range(min(most, _MOST_COLUMNS - 1) + 1)
-    varying = [place for place in range(4) if len({key[place] for key in groups}) > 1] or [0]
+    varying = [place for place in (1, 2, 3) if len({key[place] for key in groups}) > 1]
+    methods = {key[0] for key in groups}
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for place in varying:
-        table.add_column(("method", "cluster", "dataset", "encoding")[place], no_wrap=place == 0)
+    table.add_column("method" if len(methods) > 1 or not varying else "", no_wrap=True)
     for failed in shown:
         heading = f"{failed} lost\n%" if failed else "none\nlost %"
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("expected\n%", "\nMACs", "\nMB"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for key, cells in groups.items():
+
+    def add_row(label: str, cells: Sequence[StoredCell]) -> None:
         points = curve(cells)
         table.add_row(
-            *(escape(key[place]) for place in varying),
+            escape(label),
             *(_curve_text(points.get(failed)) for failed in shown),
             f"{100 * _mean(cells, 'expected_accuracy'):.1f}",
             amount(_mean(cells, "total_macs")),
             f"{_mean(cells, 'total_memory_bytes') / 1e6:.2f}",
         )
+
+    # A column for what varies beside the method would leave no room for the curve.
+    settings: dict[str, dict[str, list[StoredCell]]] = defaultdict(dict)
+    for key, cells in groups.items():
+        settings[", ".join(key[place] for place in varying)][key[0]] = cells
+    for setting, by_method in settings.items():
+        if len(methods) == 1:
+            add_row(setting or key[0], by_method[key[0]])
+            continue
+        if setting:
+            table.add_section()
+            table.add_row(f"[bold]{escape(setting)}")
+        for method, cells in by_method.items():
+            add_row(method, cells)
     return table
 
 
