@@ -71,7 +71,7 @@ def parts(groups: dict[str, list[StoredCell]]) -> str:
 
     rows = []
     for base in ("rocoin-large", "rocoin"):
-        for fusion in ("", "-mean", "-any"):
+        for fusion in ("", "-mean", "-dropout", "-any"):
             if base + fusion not in groups:
                 continue
             group = groups[base + fusion]
@@ -120,9 +120,51 @@ def latency(found: Sequence[StoredCell], cluster: str) -> str:
     return table(["p50, s", *faults, "none, × rocoin"], rows)
 
 
+def by_cluster(
+    found: Sequence[StoredCell], figure: Callable[[StoredCell], float], ratio: bool = False
+) -> str:
+    """A figure of every choice on every cluster of the sweep, or what it is times rocoin's."""
+    here = {(cell.cell.method.variant, cell.cell.cluster_name): figure(cell) for cell in found}
+    clusters = list(dict.fromkeys(cluster for _, cluster in here))
+    rows = []
+    for name in dict.fromkeys(name for name, _ in here):
+        bases = [here["rocoin", cluster] if ratio else 1.0 for cluster in clusters]
+        values = [here[name, cluster] / base for cluster, base in zip(clusters, bases, strict=True)]
+        rows.append(
+            [f"`{name}`", *(f"{value:.2f}" if ratio else f"{value:.1f}" for value in values)]
+        )
+    return table(["choice", *clusters], rows)
+
+
+def half_lost(cell: StoredCell) -> float:
+    """Accuracy in percent with every second device lost, mean over which."""
+    return lost(len(cell.cell.cluster.devices) // 2)(cell)
+
+
+def swept() -> list[StoredCell]:
+    """Cells of the sweep that have no faults."""
+    return [cell for cell in cells(KEPT / "rocoin-sweep") if cell.cell.faults_name == "none"]
+
+
+def sweep_tables() -> dict[str, str]:
+    """Tables of the sweep over what the paper leaves open."""
+    found = swept()
+    return {
+        "sweep-latency": by_cluster(found, lambda cell: cell.figures["latency_p50_ms"], ratio=True),
+        "sweep-full": by_cluster(found, lambda cell: 100 * cell.figures["availability_in_full"]),
+        "sweep-half": by_cluster(found, half_lost),
+    }
+
+
 def kept_groups() -> dict[str, list[StoredCell]]:
-    """Cells of the suite by method; its largest students have two more seeds, in another run."""
-    return by_method([*cells(KEPT / "rocoin"), *cells(KEPT / "rocoin-seeds-3-4")])
+    """Cells of the suite by method, with those of other runs in the same setting.
+
+    Its largest students have two more seeds; students that lost portions in training are apart.
+    """
+    found = [*cells(KEPT / "rocoin"), *cells(KEPT / "rocoin-seeds-3-4")]
+    known = {cell.cell.method.variant for cell in found}
+    dropped = cells(KEPT / "rocoin-dropout")
+    return by_method([*found, *(c for c in dropped if c.cell.method.variant not in known)])
 
 
 def tables() -> dict[str, str]:
@@ -136,6 +178,7 @@ def tables() -> dict[str, str]:
         "worst": worst(groups),
         "latency-uplink": latency(timed, "rocoin-8-uplink"),
         "latency": latency(timed, "rocoin-8"),
+        **sweep_tables(),
     }
 
 
