@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One thread a process: more only fight for the cores that the emulated devices need.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-native test-aarch64 test-sanitized fuzz lint types docs bench-kernels clean
+.PHONY: demo test test-native test-aarch64 test-avx512 test-sanitized fuzz lint types docs bench-kernels clean
 
 demo: $(VENV)/.bench
 	$(BIN)/coinfer run quickstart
@@ -23,6 +23,12 @@ test-native:
 
 test-aarch64:
 	$(MAKE) -C tests/native check CROSS=aarch64-linux-gnu RUN=qemu-aarch64
+
+# On an emulated CPU with AVX-512, for machines that have none (needs: see the script).
+KERNEL ?= $(lastword $(sort $(wildcard /boot/vmlinuz-*)))
+test-avx512:
+	$(MAKE) -C tests/native ../../build/native-static/driver LINK=-static BUILD=../../build/native-static
+	tests/native/emulate.sh build/native-static/driver tests/kernels/fixtures build/emulated "$(KERNEL)"
 
 # The Python tests of the kernels with an extension that is built with sanitizers. Python itself
 # is not, so their libraries are loaded ahead of it, and what it leaks is its own affair.

@@ -20,6 +20,8 @@ std::uint32_t crc32c(const std::uint8_t* data, std::size_t length, std::uint32_t
 
 // To nearest even, and exactly back. A NaN becomes a quiet NaN of no particular bits.
 std::uint16_t half_of(float value);
+// Bochs 2.7 rounds ties away from zero where it is to convert to half precision, half to even.
+extern bool halves_tie_away;
 float float_of_half(std::uint16_t half);
 std::uint16_t bf16_of(float value);
 float float_of_bf16(std::uint16_t bits);

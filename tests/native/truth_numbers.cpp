@@ -27,16 +27,20 @@ std::uint32_t crc32c(const std::uint8_t* data, std::size_t length, std::uint32_t
     return ~crc;
 }
 
+bool halves_tie_away = false;
+
+static double whole(double value) { return halves_tie_away ? std::round(value) : std::rint(value); }
+
 std::uint16_t half_of(float value) {
     const auto sign = static_cast<std::uint16_t>(std::signbit(value) ? 0x8000 : 0);
     const double magnitude = std::fabs(static_cast<double>(value));
     if (std::isnan(value)) return sign | 0x7E00;
     if (magnitude >= 65520) return sign | 0x7C00;
-    if (magnitude < 0x1p-14) return sign | static_cast<std::uint16_t>(std::rint(magnitude * 0x1p24));
+    if (magnitude < 0x1p-14) return sign | static_cast<std::uint16_t>(whole(magnitude * 0x1p24));
     int exponent;
     const double fraction = std::frexp(magnitude, &exponent);  // in [1/2, 1)
     // 2^11 * fraction has the leading one and ten more bits; a carry runs into the exponent.
-    const auto digits = static_cast<int>(std::rint(fraction * 0x1p11));
+    const auto digits = static_cast<int>(whole(fraction * 0x1p11));
     return static_cast<std::uint16_t>(sign + ((exponent + 14) << 10) + digits - 0x400);
 }
 
