@@ -15,8 +15,8 @@ int main(int count, char** arguments) {
     truth::halves_tie_away = bochs;
     native::check_checksums();
     for (const coinfer::Kernels* kernels : coinfer::available()) {
-        // It converts by integers, which Bochs has right, and is no reason to emulate anything.
-        if (bochs && kernels == &coinfer::baseline) continue;
+        // The others need no emulation, and do not all convert by what Bochs has wrong.
+        if (bochs && std::strcmp(kernels->name, "avx512") != 0) continue;
         const unsigned long before = native::checks_done(), wrong = native::checks_failed();
         native::check_numbers(*kernels);
         native::check_frames(*kernels);

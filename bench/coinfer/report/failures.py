@@ -80,14 +80,12 @@ def failure_table(done: Sequence[StoredCell]) -> Table | None:
     for key, cells in groups.items():
         settings[", ".join(key[place] for place in varying)][key[0]] = cells
     for setting, by_method in settings.items():
-        if len(methods) == 1:
-            add_row(setting or key[0], by_method[key[0]])
-            continue
-        if setting:
+        heads = bool(setting) and len(methods) > 1
+        if heads:
             table.add_section()
             table.add_row(f"[bold]{escape(setting)}")
         for method, cells in by_method.items():
-            add_row(method, cells)
+            add_row(method if heads or not setting else setting, cells)
     return table
 
 
